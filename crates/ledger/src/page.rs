@@ -1,0 +1,46 @@
+//! Which entries stand in which page.
+//!
+//! Pages are full before they turn, so a page's number follows from a sequence number and needs no index. The open page
+//! turns when the entry after its last arrives, not before: the newest entries always stand with the account.
+
+use std::ops::{Range, RangeInclusive};
+
+/// Entries in a full page. Small, since MongoDB rewrites an account's document with its open page at every batch: over
+/// 100 accounts pages of 16 settled half as fast again as pages of 64.
+pub const PAGE_CAPACITY: u64 = 16;
+
+/// The number, from 0 on, of the page where the entry with this sequence number stands; 0 before the first entry.
+pub const fn page_number(sequence: u64) -> u64 {
+    sequence.saturating_sub(1) / PAGE_CAPACITY
+}
+
+/// The sequence numbers of a full page.
+pub const fn page_sequences(number: u64) -> RangeInclusive<u64> {
+    number * PAGE_CAPACITY + 1..=(number + 1) * PAGE_CAPACITY
+}
+
+/// The numbers of the pages that are full and no longer the open one, once `after` entries stand where `before` stood.
+pub const fn turned_pages(before: u64, after: u64) -> Range<u64> {
+    page_number(before)..page_number(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_turns_with_the_entry_after_its_last() {
+        for (before, after, turned) in
+            [(0, 0, 0..0), (0, 16, 0..0), (0, 17, 0..1), (16, 16, 0..0), (16, 17, 0..1), (15, 49, 0..3), (17, 32, 1..1)]
+        {
+            assert_eq!(turned_pages(before, after), turned, "{before} to {after}");
+        }
+    }
+
+    #[test]
+    fn every_entry_stands_in_one_page() {
+        for sequence in 1..100 {
+            assert!(page_sequences(page_number(sequence)).contains(&sequence));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The invariants of the rules of money, over any commands.

@@ -1,0 +1,1 @@
+//! Every transition and every refusal, one line a case.
