@@ -1,0 +1,97 @@
+//! A Kafka cluster: where its brokers are, how to sign in, and what every client of it has in common.
+
+mod client_events;
+mod msk;
+mod token;
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+pub(crate) use client_events::ClientEvents;
+pub use msk::FindError;
+
+use crate::config::{Brokers, LogConfig, Sasl, Security};
+
+/// Where the brokers are and how to sign in. Finding it asks AWS, for an MSK cluster; no broker is asked anything.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    addresses: String,
+    security: Security,
+    append_timeout: Duration,
+}
+
+impl Cluster {
+    /// # Errors
+    /// For an MSK cluster, when AWS does not tell its brokers. A list of addresses is taken as it is.
+    pub async fn find(config: &LogConfig) -> Result<Self, FindError> {
+        let addresses = match &config.brokers {
+            Brokers::Addresses(addresses) => addresses.clone(),
+            Brokers::MskCluster { arn, region } => msk::find_brokers(arn, region, &config.security).await?,
+        };
+        Ok(Self { addresses, security: config.security.clone(), append_timeout: config.append_timeout })
+    }
+
+    /// The brokers as `host:port`, separated by commas.
+    pub fn addresses(&self) -> &str {
+        &self.addresses
+    }
+
+    /// How long an append may wait for its confirmation.
+    pub fn append_timeout(&self) -> Duration {
+        self.append_timeout
+    }
+
+    pub(crate) fn events(&self) -> ClientEvents {
+        let region = match &self.security.sasl {
+            Some(Sasl::Iam { region }) => Some(region.clone()),
+            _ => None,
+        };
+        ClientEvents::new(region)
+    }
+
+    /// What every client is told. Lambda freezes a function between invocations, so sockets are often dead when it
+    /// thaws: find that out early, and connect again at once.
+    pub(crate) fn client_config(&self, name: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.addresses)
+            .set("client.id", name)
+            .set("security.protocol", self.security.protocol())
+            .set("socket.connection.setup.timeout.ms", "3000")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("log.connection.close", "false");
+        self.set_tls(&mut config);
+        self.set_sasl(&mut config);
+        config
+    }
+
+    fn set_tls(&self, config: &mut ClientConfig) {
+        let Some(tls) = &self.security.tls else { return };
+        if let Some(ca) = &tls.ca {
+            config.set("ssl.ca.location", ca);
+        }
+        if let Some((certificate, key)) = &tls.certificate {
+            config.set("ssl.certificate.location", certificate).set("ssl.key.location", key);
+        }
+    }
+
+    fn set_sasl(&self, config: &mut ClientConfig) {
+        match &self.security.sasl {
+            None => {}
+            Some(Sasl::Iam { .. }) => {
+                config.set("sasl.mechanism", "OAUTHBEARER");
+            }
+            Some(Sasl::Password { mechanism, username, password }) => {
+                config
+                    .set("sasl.mechanism", mechanism.name())
+                    .set("sasl.username", username)
+                    .set("sasl.password", password);
+            }
+        }
+    }
+}

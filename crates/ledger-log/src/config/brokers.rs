@@ -1,0 +1,73 @@
+use super::problems::Reader;
+
+const ADDRESSES: &str = "KAFKA_BOOTSTRAP_SERVERS";
+const CLUSTER_ARN: &str = "MSK_CLUSTER_ARN";
+
+/// Where to find the brokers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Brokers {
+    /// `host:port`, separated by commas.
+    Addresses(String),
+    MskCluster {
+        arn: String,
+        region: String,
+    },
+}
+
+impl Brokers {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        match (reader.text(ADDRESSES), reader.text(CLUSTER_ARN)) {
+            (Some(addresses), None) => addresses_of(reader, &addresses),
+            (None, Some(arn)) => cluster_of(reader, arn),
+            (None, None) => {
+                reader.fault(
+                    ADDRESSES,
+                    "is missing, so there is no log to write to",
+                    format_args!("set it to the brokers as host:port, separated by commas, or set {CLUSTER_ARN}"),
+                );
+                None
+            }
+            (Some(_), Some(_)) => {
+                reader.fault(CLUSTER_ARN, format_args!("is set beside {ADDRESSES}"), "set one of the two");
+                None
+            }
+        }
+    }
+}
+
+fn addresses_of(reader: &mut Reader<'_>, text: &str) -> Option<Brokers> {
+    let addresses: Vec<_> = text.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
+    let wrong: Vec<_> = addresses.iter().filter(|address| !is_address(address)).collect();
+    if addresses.is_empty() || !wrong.is_empty() {
+        let named = wrong.first().map_or(text, |address| **address);
+        reader.fault(ADDRESSES, format_args!("{named:?} is not an address"), "write host:port, such as 127.0.0.1:9092");
+        return None;
+    }
+    Some(Brokers::Addresses(addresses.join(",")))
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// `arn:aws:kafka:<region>:<account>:cluster/<name>/<id>`
+fn cluster_of(reader: &mut Reader<'_>, arn: String) -> Option<Brokers> {
+    let region = match arn.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", _partition, "kafka", region, _account, resource]
+            if !region.is_empty() && resource.starts_with("cluster/") =>
+        {
+            Some((*region).to_owned())
+        }
+        _ => None,
+    };
+    if region.is_none() {
+        reader.fault(
+            CLUSTER_ARN,
+            format_args!("{arn:?} does not name an MSK cluster"),
+            "write it as arn:aws:kafka:<region>:<account>:cluster/<name>/<id>",
+        );
+    }
+    Some(Brokers::MskCluster { region: region?, arn })
+}

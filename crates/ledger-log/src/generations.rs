@@ -1,0 +1,116 @@
+//! How often the command topic was created anew.
+//!
+//! One record per topic in a compacted topic: key = the topic's name, value = `{"generation":1}`; the last one counts.
+
+use std::time::Duration;
+
+use ledger::Generation;
+use serde::Deserialize;
+
+use crate::GENERATIONS;
+use crate::cluster::Cluster;
+use crate::reader::{ReadError, Reader, StoredRecord};
+
+#[derive(Debug, Deserialize)]
+struct Value {
+    generation: Generation,
+}
+
+/// Why the generation of a topic is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenerationError {
+    #[error("the generation of the log cannot be read: {reason}")]
+    Unavailable { reason: String },
+    #[error("{GENERATIONS} has no generation for {topic}")]
+    Missing { topic: String },
+    #[error("{GENERATIONS} has {value:?} at offset {offset}, which is not a generation")]
+    Unreadable { offset: i64, value: String },
+}
+
+/// Reads the generation of a topic, within the time-out.
+pub(crate) async fn read(
+    cluster: Cluster,
+    topic: &'static str,
+    timeout: Duration,
+) -> Result<Generation, GenerationError> {
+    let unavailable = |reason: String| GenerationError::Unavailable { reason };
+    let reading = tokio::task::spawn_blocking(move || -> Result<Vec<StoredRecord>, ReadError> {
+        let unavailable = |error: rdkafka::error::KafkaError| ReadError::Unavailable {
+            topic: GENERATIONS.to_owned(),
+            partition: 0,
+            timeout_ms: timeout.as_millis() as u64,
+            reason: error.to_string(),
+        };
+        let reader = Reader::open(&cluster, timeout).map_err(unavailable)?;
+        if reader.partitions(GENERATIONS)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        reader.read(GENERATIONS, 0)
+    });
+    let records = match reading.await.map_err(|error| unavailable(error.to_string()))? {
+        Ok(records) => records,
+        Err(ReadError::NoTopic { .. }) => Vec::new(),
+        Err(error) => return Err(unavailable(error.to_string())),
+    };
+    last_of(topic, &records)
+}
+
+fn last_of(topic: &str, records: &[StoredRecord]) -> Result<Generation, GenerationError> {
+    let last = records.iter().rfind(|record| record.key.as_deref() == Some(topic.as_bytes()));
+    let Some((record, value)) = last.and_then(|record| Some((record, record.value.as_deref()?))) else {
+        return Err(GenerationError::Missing { topic: topic.to_owned() });
+    };
+    match serde_json::from_slice::<Value>(value) {
+        Ok(Value { generation: generation @ 1.. }) => Ok(generation),
+        _ => Err(GenerationError::Unreadable {
+            offset: record.offset,
+            value: String::from_utf8_lossy(value).into_owned(),
+        }),
+    }
+}
+
+/// The record that says so.
+pub(crate) fn value(generation: Generation) -> Vec<u8> {
+    format!("{{\"generation\":{generation}}}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, key: &str, value: Option<&str>) -> StoredRecord {
+        StoredRecord {
+            partition: 0,
+            offset,
+            key: Some(key.into()),
+            value: value.map(Into::into),
+            traceparent: None,
+            recorded_at: None,
+        }
+    }
+
+    #[test]
+    fn the_last_record_of_the_topic_counts() {
+        let records = [
+            record(0, "a", Some(r#"{"generation":1}"#)),
+            record(1, "a", Some(r#"{"generation":2}"#)),
+            record(2, "b", Some(r#"{"generation":9}"#)),
+        ];
+        assert_eq!(last_of("a", &records), Ok(2));
+        assert_eq!(last_of("c", &records), Err(GenerationError::Missing { topic: "c".to_owned() }));
+    }
+
+    #[test]
+    fn what_is_not_a_generation_is_said() {
+        for bad in ["", "7", "{}", r#"{"generation":0}"#, r#"{"generation":65536}"#] {
+            let unreadable = Err(GenerationError::Unreadable { offset: 4, value: bad.to_owned() });
+            assert_eq!(last_of("a", &[record(4, "a", Some(bad))]), unreadable, "{bad}");
+        }
+        assert!(matches!(last_of("a", &[record(4, "a", None)]), Err(GenerationError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_generation_reads_back() {
+        assert_eq!(last_of("a", &[record(0, "a", std::str::from_utf8(&value(65535)).ok())]), Ok(65535));
+    }
+}

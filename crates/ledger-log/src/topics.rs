@@ -1,0 +1,263 @@
+//! The ledger's topics, for the operator: create, describe, delete, and count the generations.
+//!
+//! What becomes of the money depends on the commands being kept, in order, with the broker's time. So the command topic
+//! keeps its records for good, stamps them itself, and with three replicas or more confirms a record only once two have
+//! it. Every call ends within the time-out given.
+
+mod settings;
+
+use std::time::{Duration, Instant};
+
+use ledger::{Generation, Partition};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use serde::Serialize;
+
+use crate::cluster::{ClientEvents, Cluster};
+use crate::delivery::Outgoing;
+use crate::generations::{self, GenerationError};
+use crate::outcome_log::publish_one;
+use crate::reader::{ReadError, Reader};
+use crate::{COMMANDS, GENERATIONS, OUTCOMES, PublishError, StoredRecord};
+
+/// How long to wait before looking again whether the cluster has done as it was told.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How the topics are to be laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateTopics {
+    /// Of the command topic and the outcome topic.
+    pub partitions: Partition,
+    pub replication_factor: u16,
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicDescription {
+    pub topic: String,
+    /// Empty where there is no such topic.
+    pub partitions: Vec<PartitionEnd>,
+    /// The settings that differ from the broker's own, by name.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Where a partition begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartitionEnd {
+    pub partition: Partition,
+    /// The first offset that is still there.
+    pub start: u64,
+    /// The offset that the next record gets.
+    pub end: u64,
+}
+
+/// Why a call about topics failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicsError {
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    #[error("the generation was not recorded: {0}")]
+    NotRecorded(#[from] PublishError),
+    #[error("the brokers at {addresses} did not {action} within {timeout_ms} ms ({reason})")]
+    Unavailable { addresses: String, action: String, timeout_ms: u64, reason: String },
+    #[error("the brokers will not {action}: {reason}")]
+    Refused { action: String, reason: String },
+}
+
+/// The ledger's topics on a cluster.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    cluster: Cluster,
+    timeout: Duration,
+}
+
+impl Topics {
+    pub fn new(cluster: &Cluster, timeout: Duration) -> Self {
+        Self { cluster: cluster.clone(), timeout }
+    }
+
+    /// Where the partitions of the command topic begin and end; none where there is no such topic.
+    pub async fn command_ends(&self) -> Result<Vec<PartitionEnd>, TopicsError> {
+        self.ends(COMMANDS).await
+    }
+
+    /// The generation that is recorded; nothing where none has begun.
+    pub async fn generation(&self) -> Result<Option<Generation>, TopicsError> {
+        match generations::read(self.cluster.clone(), COMMANDS, self.timeout).await {
+            Ok(generation) => Ok(Some(generation)),
+            Err(GenerationError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records a generation. To be done before the topic of that generation is there, so that no command is ever appended
+    /// to it under the number before.
+    pub async fn begin_generation(&self, generation: Generation, replication_factor: u16) -> Result<(), TopicsError> {
+        self.create_missing(&[(GENERATIONS, 1, settings::generations(replication_factor))], replication_factor).await?;
+        let value = generations::value(generation);
+        let record = Outgoing { topic: GENERATIONS, key: COMMANDS, value: &value, traceparent: None };
+        Ok(publish_one(&self.cluster, record, self.timeout).await?)
+    }
+
+    /// Creates the command topic and the outcome topic where they are missing; says which.
+    pub async fn create(&self, layout: CreateTopics) -> Result<Vec<&'static str>, TopicsError> {
+        let CreateTopics { partitions, replication_factor } = layout;
+        let topics = [
+            (COMMANDS, partitions, settings::commands(replication_factor)),
+            (OUTCOMES, partitions, settings::outcomes(replication_factor)),
+        ];
+        self.create_missing(&topics, replication_factor).await
+    }
+
+    /// Deletes the command topic and the outcome topic. The generations stay, so that the next one is known to be new.
+    pub async fn delete(&self) -> Result<(), TopicsError> {
+        let action = "delete the topics";
+        let admin = self.admin()?;
+        let deleted = admin.delete_topics(&[COMMANDS, OUTCOMES], &self.options()).await;
+        for result in deleted.map_err(|error| self.unavailable(action, &error))? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((topic, code)) => {
+                    return Err(TopicsError::Refused { action: format!("delete {topic}"), reason: code.to_string() });
+                }
+            }
+        }
+        self.wait_until(action, async || {
+            Ok(self.ends(COMMANDS).await?.is_empty() && self.ends(OUTCOMES).await?.is_empty())
+        })
+        .await
+    }
+
+    /// Every topic of the ledger, the missing ones too.
+    pub async fn describe(&self) -> Result<Vec<TopicDescription>, TopicsError> {
+        let mut descriptions = Vec::new();
+        for topic in [COMMANDS, OUTCOMES, GENERATIONS] {
+            let partitions = self.ends(topic).await?;
+            let settings = if partitions.is_empty() { Vec::new() } else { self.settings(topic).await? };
+            descriptions.push(TopicDescription { topic: topic.to_owned(), partitions, settings });
+        }
+        Ok(descriptions)
+    }
+
+    /// The records of a partition, all of them at once: for small topics, and for tests.
+    pub async fn records(&self, topic: &'static str, partition: Partition) -> Result<Vec<StoredRecord>, TopicsError> {
+        self.with_reader(move |reader| reader.read(topic, partition.into())).await
+    }
+
+    async fn ends(&self, topic: &'static str) -> Result<Vec<PartitionEnd>, TopicsError> {
+        self.with_reader(move |reader| {
+            let mut ends = Vec::new();
+            for partition in reader.partitions(topic)? {
+                let (start, end) = reader.bounds(topic, partition)?;
+                ends.push(PartitionEnd { partition: partition as Partition, start: start as u64, end: end as u64 });
+            }
+            ends.sort_unstable_by_key(|end| end.partition);
+            Ok(ends)
+        })
+        .await
+    }
+
+    async fn with_reader<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, TopicsError> {
+        let (cluster, timeout) = (self.cluster.clone(), self.timeout);
+        let reading = tokio::task::spawn_blocking(move || Reader::open(&cluster, timeout).map(|reader| read(&reader)));
+        let action = "answer";
+        match reading.await {
+            Ok(Ok(result)) => Ok(result?),
+            Ok(Err(error)) => Err(self.unavailable(action, &error)),
+            Err(stopped) => Err(TopicsError::Refused { action: action.to_owned(), reason: stopped.to_string() }),
+        }
+    }
+
+    async fn create_missing(
+        &self,
+        topics: &[(&'static str, Partition, settings::Settings)],
+        replication_factor: u16,
+    ) -> Result<Vec<&'static str>, TopicsError> {
+        let new: Vec<_> = topics
+            .iter()
+            .map(|(topic, partitions, settings)| settings.topic(topic, *partitions, replication_factor))
+            .collect();
+        let created = self.admin()?.create_topics(&new, &self.options()).await;
+        let mut names = Vec::new();
+        for ((topic, ..), result) in
+            topics.iter().zip(created.map_err(|error| self.unavailable("create topics", &error))?)
+        {
+            match result {
+                Ok(_) => names.push(*topic),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => {
+                    let action = format!("create {topic} with replication factor {replication_factor}");
+                    return Err(TopicsError::Refused { action, reason: code.to_string() });
+                }
+            }
+        }
+        self.wait_until("show the new topics", async || {
+            for (topic, partitions, _) in topics {
+                if self.ends(topic).await?.len() < usize::from(*partitions) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await?;
+        Ok(names)
+    }
+
+    async fn settings(&self, topic: &str) -> Result<Vec<(String, String)>, TopicsError> {
+        let action = format!("describe {topic}");
+        let described = self.admin()?.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()).await;
+        let mut settings = Vec::new();
+        for resource in described.map_err(|error| self.unavailable(&action, &error))? {
+            let resource =
+                resource.map_err(|code| TopicsError::Refused { action: action.clone(), reason: code.to_string() })?;
+            let own = resource.entries.into_iter().filter(|entry| !entry.is_default && !entry.is_sensitive);
+            settings.extend(own.filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        settings.sort();
+        Ok(settings)
+    }
+
+    /// Asks again and again until it is so.
+    async fn wait_until(
+        &self,
+        action: &str,
+        mut is_so: impl AsyncFnMut() -> Result<bool, TopicsError>,
+    ) -> Result<(), TopicsError> {
+        let started = Instant::now();
+        loop {
+            // Right after a change, a partition may have no leader yet.
+            let result = is_so().await;
+            if matches!(result, Ok(true)) {
+                return Ok(());
+            }
+            if started.elapsed() > self.timeout {
+                result?;
+                return Err(self.unavailable(action, &KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn admin(&self) -> Result<AdminClient<ClientEvents>, TopicsError> {
+        let config = self.cluster.client_config("passbook-operator");
+        config.create_with_context(self.cluster.events()).map_err(|error| self.unavailable("answer", &error))
+    }
+
+    fn options(&self) -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(self.timeout)).operation_timeout(Some(self.timeout))
+    }
+
+    fn unavailable(&self, action: &str, error: &KafkaError) -> TopicsError {
+        TopicsError::Unavailable {
+            addresses: self.cluster.addresses().to_owned(),
+            action: action.to_owned(),
+            timeout_ms: self.timeout.as_millis() as u64,
+            reason: error.to_string(),
+        }
+    }
+}
