@@ -1,0 +1,78 @@
+//! lambda-local: runs both functions as template.yaml describes them, and polls the log for the one that Kafka triggers.
+
+use super::{Part, Probe, Stop, args, loopback, with_path};
+use crate::workspace::{StackDir, Workspace};
+use std::time::Duration;
+
+pub(crate) const NAME: &str = "lambda-local";
+/// An invocation of `settler` may take its whole minute.
+pub(crate) const STOP: Stop = Stop::terminate(70);
+
+/// Values for the parameters of template.yaml.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters {
+    pub(crate) brokers: String,
+    pub(crate) mongo: String,
+    /// Plain Lambda: an environment takes one request at a time.
+    pub(crate) one_request_per_environment: bool,
+    /// Environment variables the functions get on top of the template's.
+    pub(crate) env: Vec<String>,
+}
+
+impl Parameters {
+    pub(crate) fn args(&self) -> Vec<String> {
+        let mut values = vec![format!("KafkaBootstrapServers={}", self.brokers), format!("MongoUri={}", self.mongo)];
+        if !self.one_request_per_environment {
+            values.push("CapacityProviderArn=local".to_owned());
+        }
+        values.into_iter().flat_map(|value| ["--parameter".to_owned(), value]).collect()
+    }
+
+    fn env_args(&self) -> Vec<String> {
+        self.env.iter().flat_map(|value| ["--env".to_owned(), value.clone()]).collect()
+    }
+}
+
+pub(crate) fn part(workspace: &Workspace, dir: &StackDir, port: u16, parameters: &Parameters) -> Part {
+    let listen = format!("127.0.0.1:{port}");
+    let mut args = args(["start", "--listen", &listen]);
+    args = with_path(args, "--template", &workspace.file("template.yaml"));
+    args = with_path(args, "--binaries", &workspace.binaries());
+    args = with_path(args, "--log-dir", &dir.logs());
+    args.extend(parameters.args().into_iter().chain(parameters.env_args()).map(Into::into));
+    Part {
+        name: NAME,
+        program: workspace.binary("lambda-local"),
+        args,
+        env: Vec::new(),
+        dir: Some(workspace.root().to_owned()),
+        address: url(port),
+        ready: Probe::Http(format!("{}/health", url(port))),
+        ready_within: Duration::from_secs(60),
+        stop: STOP,
+        forgets: false,
+    }
+}
+
+/// Feeds the functions of another Invoke endpoint from the log.
+pub(crate) fn poller(workspace: &Workspace, invoke: &str, parameters: &Parameters) -> Part {
+    let mut args = args(["poll", "--invoke", invoke]);
+    args = with_path(args, "--template", &workspace.file("template.yaml"));
+    args.extend(parameters.args().into_iter().map(Into::into));
+    Part {
+        name: "poller",
+        program: workspace.binary("lambda-local"),
+        args,
+        env: Vec::new(),
+        dir: Some(workspace.root().to_owned()),
+        address: invoke.to_owned(),
+        ready: Probe::Started,
+        ready_within: Duration::from_secs(5),
+        stop: STOP,
+        forgets: false,
+    }
+}
+
+pub(crate) fn url(port: u16) -> String {
+    format!("http://{}", loopback(port))
+}

@@ -1,0 +1,50 @@
+//! MongoDB: one `mongod` as a replica set of one, because transactions need a replica set.
+//!
+//! A replica set remembers the address of its members: a mongod that comes back at another port is no member of its own
+//! set any more. So its port is kept for the life of the data, and `up` says so when somebody else has taken it.
+
+use super::{Part, Probe, Stop, args, loopback, with_path};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) const NAME: &str = "mongod";
+
+pub(crate) fn uri(port: u16) -> String {
+    format!("mongodb://127.0.0.1:{port}/?replicaSet=rs0")
+}
+
+pub(crate) fn part(program: PathBuf, port: u16, data: &Path) -> Part {
+    let port_text = port.to_string();
+    let settings = [
+        "--replSet",
+        "rs0",
+        "--bind_ip",
+        "127.0.0.1",
+        "--port",
+        &port_text,
+        // Its socket in /tmp would outlive a kill.
+        "--nounixsocket",
+        // The defaults are half the machine's memory and a twentieth of its disk: too much for a guest on a laptop.
+        "--wiredTigerCacheSizeGB",
+        "1",
+        "--oplogSize",
+        "1024",
+        // Statistics gathered every second, read by nobody here.
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+        "--slowms",
+        "1000",
+    ];
+    Part {
+        name: NAME,
+        program,
+        args: with_path(args(settings), "--dbpath", data),
+        env: Vec::new(),
+        dir: None,
+        address: uri(port),
+        ready: Probe::Port(loopback(port)),
+        ready_within: Duration::from_secs(120),
+        stop: Stop::terminate(30),
+        forgets: false,
+    }
+}

@@ -1,0 +1,287 @@
+//! Keeps the parts of one stack running, and stops them in order.
+//!
+//! One thread decides. Everything that can happen reaches it as an `Event`: a part has ended (a thread per part waits for
+//! it), or a person or a program wants the stack to stop (a thread waits for signals). What is true of a part is in its
+//! `Slot`; what others may know of it is written to stack.json at every change.
+//!
+//! Promises: a part that ends by itself is started again on its data, after a pause that grows from 0.2 s to 10 s while it
+//! keeps ending; the output says so. Whatever a part leaves of its process group is killed before it is started again and
+//! after it was stopped. When this value is dropped no process of it is left. Not promised: that a part which never
+//! becomes usable is given up on; it is tried until the stack is stopped.
+
+mod backoff;
+mod events;
+pub(crate) mod orphans;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use events::{Event, Events};
+
+use crate::exit::Interrupted;
+use crate::part::Part;
+use crate::process::{self, Identity};
+use crate::say::{self, Step, seconds};
+use crate::stack::{PartRecord, StackFile};
+use crate::workspace::StackDir;
+use anyhow::{Result, bail};
+use nix::sys::signal::Signal;
+use slot::{Slot, State};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// How often a part that is starting is asked whether it is ready.
+const PROBE_EVERY: Duration = Duration::from_millis(50);
+/// Lines of a part's log that are quoted when it cannot start.
+const QUOTED_LINES: usize = 12;
+
+/// What has to be done when a part that forgets has come back; the names of parts to start anew follow.
+pub(crate) type AfterLoss = Box<dyn Fn() -> Result<Vec<&'static str>> + Send>;
+
+pub(crate) struct Supervisor {
+    dir: StackDir,
+    pub(crate) file: StackFile,
+    slots: Vec<Slot>,
+    events: Events,
+    after_loss: AfterLoss,
+}
+
+impl Supervisor {
+    pub(crate) fn new(dir: StackDir, file: StackFile, events: Events) -> Self {
+        Self { dir, file, slots: Vec::new(), events, after_loss: Box::new(|| Ok(Vec::new())) }
+    }
+
+    pub(crate) fn after_loss(&mut self, action: AfterLoss) {
+        self.after_loss = action;
+    }
+
+    pub(crate) fn write_file(&self) -> Result<()> {
+        self.file.write(&self.dir)
+    }
+
+    /// Starts a part and returns at once; `await_ready` follows.
+    pub(crate) fn launch(&mut self, part: Part) -> Result<()> {
+        let log = self.dir.log(part.name);
+        self.file.parts.retain(|known| known.name != part.name);
+        self.file.parts.push(PartRecord {
+            name: part.name.to_owned(),
+            process: None,
+            address: part.address.clone(),
+            log: Some(log.display().to_string()),
+        });
+        let mut slot = Slot::new(part, log);
+        slot.spawn(&self.events)?;
+        self.slots.push(slot);
+        self.record(self.slots.len() - 1)
+    }
+
+    /// Waits for a part at its first start, when its end is a failure and not yet a reason to start it again.
+    pub(crate) fn await_ready(&mut self, name: &str) -> Result<()> {
+        let Some(at) = self.position(name) else { bail!("no part {name} was started") };
+        let step = Step::begin(name, "starting");
+        let deadline = Instant::now() + self.slots[at].part.ready_within;
+        while !self.slots[at].probe() {
+            if Instant::now() > deadline {
+                bail!("{name} was not ready within {}{}", seconds(self.slots[at].part.ready_within), self.quote(at));
+            }
+            if let Some(event) = self.events.within(PROBE_EVERY) {
+                self.during_start(event)?;
+            }
+        }
+        step.done(&self.slots[at].part.address);
+        Ok(())
+    }
+
+    /// Until everything is ready, a part that ends ends the start.
+    pub(crate) fn check_start(&mut self) -> Result<()> {
+        match self.events.within(Duration::ZERO) {
+            Some(event) => self.during_start(event),
+            None => Ok(()),
+        }
+    }
+
+    fn during_start(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Asked(_) => Err(Interrupted.into()),
+            Event::Ended { pid, status } => match self.by_pid(pid) {
+                Some(at) => {
+                    self.slots[at].state = State::Stopped;
+                    bail!("{} ended while it started ({status}){}", self.slots[at].part.name, self.quote(at))
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Watches over the parts until a signal asks the stack to stop.
+    pub(crate) fn watch(&mut self) -> Result<Signal> {
+        loop {
+            let wait = self.slots.iter().filter_map(|slot| slot.wants_attention_in(Instant::now())).min();
+            match self.events.within(wait.unwrap_or(Duration::from_secs(3600))) {
+                Some(Event::Asked(signal)) => return Ok(signal),
+                Some(Event::Ended { pid, status }) => self.ended(pid, status)?,
+                None => {}
+            }
+            for at in 0..self.slots.len() {
+                self.attend(at)?;
+            }
+        }
+    }
+
+    fn ended(&mut self, pid: u32, status: ExitStatus) -> Result<()> {
+        let Some(at) = self.by_pid(pid) else { return Ok(()) };
+        process::signal_group(pid, Signal::SIGKILL);
+        let pause = self.slots[at].ended(Instant::now());
+        let slot = &self.slots[at];
+        let lost = if slot.part.forgets { "; all it held is lost" } else { " on its data" };
+        let name = slot.part.name;
+        say::line(name, format!("pid {pid} ended ({status}); starting it again in {}{lost}", seconds(pause)));
+        self.file.ready = false;
+        self.record(at)
+    }
+
+    /// Starts a part whose pause is over, and asks one that was started again whether it is back.
+    fn attend(&mut self, at: usize) -> Result<()> {
+        let state = self.slots[at].state;
+        match state {
+            State::Pausing { until } if until <= Instant::now() => {
+                if let Err(error) = self.slots[at].spawn(&self.events) {
+                    say::line(self.slots[at].part.name, format!("{error:#}"));
+                    self.slots[at].ended(Instant::now());
+                }
+                self.record(at)
+            }
+            State::Running { ready: false, since, .. } if self.slots[at].probe() => self.came_back(at, since.elapsed()),
+            State::Running { ready: false, since, process } if since.elapsed() > self.slots[at].part.ready_within => {
+                say::line(self.slots[at].part.name, "does not become ready; ending it to start it again");
+                process::signal_group(process.pid, Signal::SIGKILL);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn came_back(&mut self, at: usize, took: Duration) -> Result<()> {
+        let slot = &self.slots[at];
+        say::line(slot.part.name, format!("is back at {}  ({})", slot.part.address, seconds(took)));
+        if slot.part.forgets {
+            match (self.after_loss)() {
+                Ok(dependants) => dependants.iter().for_each(|name| self.start_anew(name)),
+                Err(error) => say::line("passbook", format!("{error:#}")),
+            }
+        }
+        self.file.ready = self.slots.iter().all(Slot::is_ready);
+        self.write_file()
+    }
+
+    /// Ends a part in order; `watch` then starts it again.
+    fn start_anew(&self, name: &str) {
+        if let Some(slot) = self.slots.iter().find(|slot| slot.part.name == name)
+            && let State::Running { process, .. } = slot.state
+        {
+            process.signal(slot.part.stop.signal);
+        }
+    }
+
+    /// Stops one part and all it started. A part that is not running is stopped already.
+    pub(crate) fn stop(&mut self, name: &str) -> Result<()> {
+        let Some(at) = self.position(name) else { return Ok(()) };
+        let State::Running { process, .. } = self.slots[at].state else {
+            self.slots[at].state = State::Stopped;
+            return Ok(());
+        };
+        let step = Step::begin(name, "stopping");
+        let stop = self.slots[at].part.stop;
+        process.signal(stop.signal);
+        let orderly = self.await_end(at, process, stop.grace);
+        process::signal_group(process.pid, Signal::SIGKILL);
+        if !orderly {
+            self.await_end(at, process, Duration::from_secs(10));
+        }
+        self.slots[at].state = State::Stopped;
+        self.record(at)?;
+        if orderly {
+            step.done("stopped");
+        } else {
+            step.done(format!("did not stop within {}: killed", seconds(stop.grace)));
+        }
+        Ok(())
+    }
+
+    /// A second signal while the stack stops means: at once.
+    fn await_end(&mut self, at: usize, process: Identity, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.within(left) {
+                Some(Event::Ended { pid, .. }) if pid == process.pid => return true,
+                Some(Event::Ended { pid, .. }) => self.mark_stopped(pid),
+                Some(Event::Asked(_)) => {
+                    say::line(self.slots[at].part.name, "asked again: killing it");
+                    return false;
+                }
+                None => return false,
+            }
+        }
+    }
+
+    fn mark_stopped(&mut self, pid: u32) {
+        if let Some(at) = self.by_pid(pid) {
+            self.slots[at].state = State::Stopped;
+        }
+    }
+
+    /// Waits, unless a signal asks to hurry; whether it did.
+    pub(crate) fn hurried_within(&mut self, wait: Duration) -> bool {
+        match self.events.within(wait) {
+            Some(Event::Asked(_)) => true,
+            Some(Event::Ended { pid, .. }) => {
+                self.mark_stopped(pid);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Stops everything, the last started first.
+    pub(crate) fn stop_all(&mut self) -> Result<()> {
+        let names: Vec<&'static str> = self.slots.iter().rev().map(|slot| slot.part.name).collect();
+        names.into_iter().try_for_each(|name| self.stop(name))
+    }
+
+    pub(crate) fn is_running(&self, name: &str) -> bool {
+        self.slots.iter().any(|slot| slot.part.name == name && matches!(slot.state, State::Running { .. }))
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.part.name == name)
+    }
+
+    fn by_pid(&self, pid: u32) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.process().is_some_and(|process| process.pid == pid))
+    }
+
+    fn record(&mut self, at: usize) -> Result<()> {
+        let (name, process) = (self.slots[at].part.name, self.slots[at].process());
+        if let Some(record) = self.file.part_mut(name) {
+            record.process = process;
+        }
+        self.write_file()
+    }
+
+    fn quote(&self, at: usize) -> String {
+        let log = &self.slots[at].log;
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n    ");
+        format!("; the end of {}:\n    {last}", log.display())
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        for process in self.slots.iter().filter_map(Slot::process) {
+            process::signal_group(process.pid, Signal::SIGKILL);
+        }
+    }
+}

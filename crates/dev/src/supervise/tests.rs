@@ -1,0 +1,185 @@
+//! Supervision of small programs: real processes, real signals.
+
+use super::*;
+use crate::part::{Probe, Stop};
+use nix::unistd::{Pid, getpgid};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::thread::{self, JoinHandle};
+
+struct Stage {
+    supervisor: Supervisor,
+    dir: StackDir,
+    ask: Sender<Event>,
+    _temp: tempfile::TempDir,
+}
+
+fn stage() -> Stage {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = StackDir::at(temp.path().to_owned());
+    let events = Events::of_processes();
+    let ask = events.sender();
+    Stage { supervisor: Supervisor::new(dir.clone(), StackFile::default(), events), dir, ask, _temp: temp }
+}
+
+fn program(name: &'static str, script: &str) -> Part {
+    Part {
+        name,
+        program: PathBuf::from("sh"),
+        args: vec!["-c".into(), script.into()],
+        env: Vec::new(),
+        dir: None,
+        address: "nowhere".into(),
+        ready: Probe::Started,
+        ready_within: Duration::from_secs(5),
+        stop: Stop { signal: Signal::SIGTERM, grace: Duration::from_millis(300) },
+        forgets: false,
+    }
+}
+
+/// A program that runs until it is told to end, with a child of its own.
+const PATIENT: &str = "sleep 600 & trap 'exit 0' TERM; wait; wait";
+const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
+
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never saw {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn recorded(dir: &StackDir, name: &str) -> Option<Identity> {
+    StackFile::read(dir).unwrap()?.part(name)?.process
+}
+
+fn gone(group: u32) {
+    eventually("the end of a process group", || process::group_members(group).is_empty().then_some(()));
+}
+
+/// Watches in a thread, as the supervisor's own does, until it is asked to stop; then stops everything.
+fn watch(mut supervisor: Supervisor) -> JoinHandle<Signal> {
+    thread::spawn(move || {
+        let signal = supervisor.watch().unwrap();
+        supervisor.stop_all().unwrap();
+        signal
+    })
+}
+
+#[test]
+fn a_part_that_is_killed_is_started_again_and_recorded() {
+    let Stage { mut supervisor, dir, ask, _temp } = stage();
+    supervisor.launch(program("patient", PATIENT)).unwrap();
+    supervisor.await_ready("patient").unwrap();
+    let first = recorded(&dir, "patient").unwrap();
+    let watching = watch(supervisor);
+    process::signal_process(first.pid, Signal::SIGKILL);
+    let second = eventually("a second process", || recorded(&dir, "patient").filter(|now| *now != first));
+    gone(first.pid);
+    assert!(second.is_alive());
+    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+    assert_eq!(watching.join().unwrap(), Signal::SIGINT);
+    gone(second.pid);
+    assert_eq!(recorded(&dir, "patient"), None);
+}
+
+#[test]
+fn each_part_leads_a_group_and_stopping_ends_its_children_too() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    supervisor.launch(program("patient", PATIENT)).unwrap();
+    supervisor.await_ready("patient").unwrap();
+    let leader = recorded(&dir, "patient").unwrap();
+    let pid = Pid::from_raw(i32::try_from(leader.pid).unwrap());
+    assert_eq!(getpgid(Some(pid)).unwrap(), pid);
+    eventually("a child in the group", || (process::group_members(leader.pid).len() > 1).then_some(()));
+    supervisor.stop("patient").unwrap();
+    gone(leader.pid);
+}
+
+#[test]
+fn a_part_that_does_not_want_to_stop_is_killed_after_its_grace() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    supervisor.launch(program("stubborn", STUBBORN)).unwrap();
+    supervisor.await_ready("stubborn").unwrap();
+    let leader = recorded(&dir, "stubborn").unwrap();
+    supervisor.stop("stubborn").unwrap();
+    gone(leader.pid);
+}
+
+#[test]
+fn a_part_that_ends_while_it_starts_fails_the_start_and_its_log_is_quoted() {
+    let Stage { mut supervisor, _temp, .. } = stage();
+    let mut part = program("broken", "echo no such disk >&2; exit 7");
+    part.ready = Probe::Port(crate::part::loopback(1));
+    supervisor.launch(part).unwrap();
+    let error = supervisor.await_ready("broken").unwrap_err().to_string();
+    assert!(error.contains("no such disk") && error.contains("exit status: 7"), "{error}");
+}
+
+#[test]
+fn a_signal_during_the_start_is_an_interruption() {
+    let Stage { mut supervisor, ask, _temp, .. } = stage();
+    let mut part = program("slow", PATIENT);
+    part.ready = Probe::Port(crate::part::loopback(1));
+    supervisor.launch(part).unwrap();
+    ask.send(Event::Asked(Signal::SIGTERM)).unwrap();
+    assert!(supervisor.await_ready("slow").unwrap_err().is::<Interrupted>());
+}
+
+#[test]
+fn a_part_that_keeps_ending_is_started_more_and_more_slowly() {
+    let Stage { mut supervisor, dir, ask, _temp } = stage();
+    let script = format!("echo once more >> {}", dir.root().join("starts").display());
+    supervisor.launch(program("hasty", &script)).unwrap();
+    let watching = watch(supervisor);
+    let starts = || fs::read_to_string(dir.root().join("starts")).unwrap_or_default().lines().count();
+    let began = Instant::now();
+    eventually("four starts", || (starts() >= 4).then_some(()));
+    assert!(began.elapsed() >= Duration::from_millis(200 + 400 + 800), "{:?}", began.elapsed());
+    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+    watching.join().unwrap();
+}
+
+#[test]
+fn when_a_part_that_forgets_comes_back_its_dependants_are_started_anew() {
+    let Stage { mut supervisor, dir, ask, _temp } = stage();
+    supervisor.launch(Part { forgets: true, ..program("memory", PATIENT) }).unwrap();
+    supervisor.launch(program("reader", PATIENT)).unwrap();
+    supervisor.await_ready("memory").unwrap();
+    supervisor.await_ready("reader").unwrap();
+    supervisor.after_loss(Box::new(|| Ok(vec!["reader"])));
+    let (memory, reader) = (recorded(&dir, "memory").unwrap(), recorded(&dir, "reader").unwrap());
+    let watching = watch(supervisor);
+    process::signal_process(memory.pid, Signal::SIGKILL);
+    eventually("another reader", || recorded(&dir, "reader").filter(|now| *now != reader));
+    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+    watching.join().unwrap();
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_found_and_ended() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    supervisor.launch(program("patient", PATIENT)).unwrap();
+    supervisor.await_ready("patient").unwrap();
+    let left = StackFile::read(&dir).unwrap().unwrap();
+    let leader = recorded(&dir, "patient").unwrap();
+    eventually("a child in the group", || (process::group_members(leader.pid).len() > 1).then_some(()));
+    assert_eq!(orphans::end(&left), 1);
+    assert!(process::group_members(leader.pid).is_empty());
+    assert_eq!(orphans::end(&left), 0);
+}
+
+#[test]
+fn a_pid_that_is_somebody_elses_now_is_left_alone() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    supervisor.launch(program("patient", PATIENT)).unwrap();
+    let mut file = StackFile::read(&dir).unwrap().unwrap();
+    let leader = recorded(&dir, "patient").unwrap();
+    file.part_mut("patient").unwrap().process = Some(Identity { started: leader.started + 1, ..leader });
+    assert_eq!(orphans::end(&file), 0);
+    assert!(leader.is_alive());
+}

@@ -1,0 +1,124 @@
+//! The life of a supervised stack: clear what is left of the last one, start, watch, drain, stop.
+
+mod bring_up;
+mod drain;
+
+use super::plan::{BrokerPlan, Plan};
+use super::{Functions, UpArgs, detached};
+use crate::exit::Interrupted;
+use crate::part::{self, nginx};
+use crate::process::Identity;
+use crate::say;
+use crate::stack::{StackFile, hold};
+use crate::supervise::{Events, Supervisor, orphans};
+use crate::workspace::{StackDir, Workspace};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub(crate) fn supervise(
+    workspace: &Workspace,
+    dir: &StackDir,
+    args: &UpArgs,
+    functions: Functions,
+) -> Result<ExitCode> {
+    let Some(_lock) = hold(&dir.lock_file())? else {
+        bail!("another `cargo dev up` has just started in {}", dir.root().display());
+    };
+    let began = Instant::now();
+    let events = Events::with_signals()?;
+    let last = clear(dir, args)?;
+    let plan = Plan::make(dir, args, functions, &last)?;
+    let mut supervisor = Supervisor::new(dir.clone(), stack_file(&plan), events);
+    supervisor.write_file()?;
+    let started = bring_up::bring_up(workspace, dir, args, functions, &plan, &mut supervisor);
+    if let Err(error) = started {
+        stop_after_failure(&mut supervisor, &error)?;
+        return Err(error);
+    }
+    announce(&supervisor, began);
+    let signal = supervisor.watch()?;
+    println!("\n{} received: stopping", signal.as_str());
+    drain::stop_taking_requests(&mut supervisor)?;
+    drain::settle_the_rest(workspace, &mut supervisor);
+    supervisor.stop_all()?;
+    farewell(&mut supervisor)?;
+    println!("Stopped; {}", what_stays(&plan));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stack_file(plan: &Plan) -> StackFile {
+    StackFile {
+        url: nginx::url(plan.nginx),
+        ready: false,
+        supervisor: Identity::of_this_process(),
+        brokers: plan.brokers.clone(),
+        mongo: plan.mongo_uri.clone(),
+        ports: plan.ports(),
+        parts: Vec::new(),
+    }
+}
+
+/// Ends what a killed supervisor left, throws data away when asked to, and puts the logs of last time aside.
+fn clear(dir: &StackDir, args: &UpArgs) -> Result<StackFile> {
+    let last = if args.fresh { StackFile::read(dir).ok().flatten() } else { StackFile::read(dir)? };
+    let last = last.unwrap_or_default();
+    orphans::end(&last);
+    fs::create_dir_all(dir.logs()).with_context(|| format!("cannot make {}", dir.logs().display()))?;
+    if args.fresh {
+        for data in [dir.mongo(), dir.kafka(), dir.nginx()].iter().filter(|data| data.exists()) {
+            fs::remove_dir_all(data).with_context(|| format!("cannot remove {}", data.display()))?;
+        }
+    }
+    put_logs_aside(dir)?;
+    Ok(last)
+}
+
+/// One earlier run is kept, as `<part>.log.1`. The supervisor's own log is being written already.
+fn put_logs_aside(dir: &StackDir) -> Result<()> {
+    let own = dir.log(detached::LOG);
+    for entry in fs::read_dir(dir.logs())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "log") && path != own {
+            fs::rename(&path, path.with_extension("log.1"))?;
+        }
+    }
+    Ok(())
+}
+
+fn stop_after_failure(supervisor: &mut Supervisor, error: &anyhow::Error) -> Result<()> {
+    if !error.is::<Interrupted>() {
+        println!("The start failed; stopping what was started.");
+    }
+    supervisor.stop_all()?;
+    farewell(supervisor)
+}
+
+fn farewell(supervisor: &mut Supervisor) -> Result<()> {
+    supervisor.file.ready = false;
+    supervisor.file.supervisor = None;
+    supervisor.file.parts.clear();
+    supervisor.write_file()
+}
+
+fn announce(supervisor: &Supervisor, began: Instant) {
+    let url = &supervisor.file.url;
+    println!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed()));
+    println!("  curl -i {url}/transaction -H 'content-type: application/json' \\");
+    println!("    -d '{{\"type\":\"deposit\",\"account\":\"alice\",\"amount\":2500,\"currency\":\"EUR\"}}'");
+    println!("  curl {url}/accounts/alice\n");
+    println!("Ctrl-C or `cargo dev down` settles what is in the log and stops it.");
+}
+
+fn what_stays(plan: &Plan) -> &'static str {
+    match (plan.broker, plan.mongod) {
+        (BrokerPlan::Tansu(_), _) => "the accounts are kept, the embedded broker has forgotten its log",
+        _ => "the money is where it was: `cargo dev up` starts again on the same data",
+    }
+}
+
+/// Topics on a broker that forgets are made again each time it comes back, and lambda-local must join them anew.
+fn dependants_of_a_forgetful_broker() -> Vec<&'static str> {
+    vec![part::lambda_local::NAME]
+}

@@ -1,0 +1,101 @@
+//! Stores of their own for tests and benchmarks: a mongod, a Kafka, an embedded broker, on free ports and in a temporary
+//! directory, gone when the work is done. They are not started again when they end: a test has to notice.
+
+use crate::exit::Interrupted;
+use crate::operator::Operator;
+use crate::part::{kafka, mongod, tansu};
+use crate::ports::Ports;
+use crate::prepare::{self, Pinned};
+use crate::stack::StackFile;
+use crate::supervise::{Events, Supervisor};
+use crate::workspace::{StackDir, Workspace};
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub(crate) struct Workbench {
+    supervisor: Supervisor,
+    ports: Ports,
+    dir: StackDir,
+    temp: TempDir,
+}
+
+impl Workbench {
+    /// From here on Ctrl-C ends the work in order; see `finish`.
+    pub(crate) fn new() -> Result<Self> {
+        let temp =
+            tempfile::Builder::new().prefix("passbook-").tempdir().context("cannot make a temporary directory")?;
+        let dir = StackDir::at(temp.path().to_owned());
+        let supervisor = Supervisor::new(dir.clone(), StackFile::default(), Events::with_signals()?);
+        Ok(Self { supervisor, ports: Ports::for_stack(temp.path()), dir, temp })
+    }
+
+    /// The URI of a replica set of one that takes transactions.
+    pub(crate) fn mongod(&mut self, workspace: &Workspace) -> Result<String> {
+        let port = self.ports.free()?;
+        fs::create_dir_all(self.dir.mongo())?;
+        self.supervisor.launch(mongod::part(prepare::path(workspace, Pinned::Mongod), port, &self.dir.mongo()))?;
+        self.supervisor.await_ready(mongod::NAME)?;
+        let uri = mongod::uri(port);
+        let operator = Operator::new(workspace, "", &uri);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = operator.make_store(true) {
+            if Instant::now() > deadline {
+                return Err(error);
+            }
+            self.pause(Duration::from_millis(200))?;
+        }
+        Ok(uri)
+    }
+
+    /// The address of an Apache Kafka.
+    pub(crate) fn kafka(&mut self, workspace: &Workspace) -> Result<String> {
+        let (broker, controller) = (self.ports.free()?, self.ports.free()?);
+        let jars = prepare::path(workspace, Pinned::Kafka);
+        let place = kafka::Place { jars, dir: self.dir.kafka(), broker, controller };
+        kafka::prepare(&place)?;
+        self.supervisor.launch(kafka::part(&place)?)?;
+        self.supervisor.await_ready(kafka::NAME)?;
+        Ok(kafka::address(broker))
+    }
+
+    /// The address of an embedded broker.
+    pub(crate) fn tansu(&mut self, workspace: &Workspace) -> Result<String> {
+        let port = self.ports.free()?;
+        self.supervisor.launch(tansu::part(prepare::path(workspace, Pinned::Tansu), port))?;
+        self.supervisor.await_ready(tansu::NAME)?;
+        Ok(kafka::address(port))
+    }
+
+    /// Waits for a program that works with the stores; a signal ends it too.
+    pub(crate) fn await_child(&mut self, child: &mut Child) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = child.try_wait().context("cannot wait for a program")? {
+                return Ok(status);
+            }
+            if self.pause(Duration::from_millis(50)).is_err() {
+                crate::process::signal_process(child.id(), Signal::SIGTERM);
+                child.wait().context("cannot wait for a program")?;
+                return Err(Interrupted.into());
+            }
+        }
+    }
+
+    fn pause(&mut self, wait: Duration) -> Result<()> {
+        if self.supervisor.hurried_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Stops the stores; their data and logs are kept when somebody should look at them.
+    pub(crate) fn finish(mut self, keep: bool) -> Result<()> {
+        // Orderly, but at once where order takes long: nobody needs the data any more.
+        self.supervisor.stop_all()?;
+        drop(self.supervisor);
+        if keep {
+            println!("What the stores left is in {}", self.temp.keep().display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Where things are: the repository, the parts it shares between stacks, and the files of one stack.
+
+use anyhow::{Context, Result};
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The functions and tools `up` builds, in release.
+pub(crate) const BUILT: [&str; 4] = ["api", "settler", "lambda-local", "passbook"];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// The repository this program was compiled in.
+    pub(crate) fn here() -> Result<Self> {
+        let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = crate_dir.ancestors().nth(2).context("crates/dev lies two levels below the repository")?.to_owned();
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { root, target })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    pub(crate) fn file(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    pub(crate) fn local(&self) -> PathBuf {
+        self.root.join(".local")
+    }
+
+    pub(crate) fn binaries(&self) -> PathBuf {
+        self.target.join("release")
+    }
+
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.binaries().join(name)
+    }
+
+    /// The directory of a stack: what was asked for, or `.local/stack`. It need not exist.
+    pub(crate) fn stack_dir(&self, asked: Option<&Path>) -> Result<StackDir> {
+        let root = match asked {
+            Some(path) => std::path::absolute(path).with_context(|| format!("--data {}", path.display()))?,
+            None => self.local().join("stack"),
+        };
+        Ok(StackDir { root })
+    }
+}
+
+/// The files of one stack.
+#[derive(Debug, Clone)]
+pub(crate) struct StackDir {
+    root: PathBuf,
+}
+
+impl StackDir {
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn mongo(&self) -> PathBuf {
+        self.root.join("mongo")
+    }
+
+    pub(crate) fn kafka(&self) -> PathBuf {
+        self.root.join("kafka")
+    }
+
+    pub(crate) fn nginx(&self) -> PathBuf {
+        self.root.join("nginx")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    pub(crate) fn log(&self, part: &str) -> PathBuf {
+        self.logs().join(format!("{part}.log"))
+    }
+
+    pub(crate) fn stack_file(&self) -> PathBuf {
+        self.root.join("stack.json")
+    }
+
+    /// Held by the supervisor as long as it lives.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+}
