@@ -35,6 +35,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    process::raise_open_files();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => exit::report(&error),

@@ -2,6 +2,7 @@
 //!
 //! A pid alone names nobody for long: the kernel gives it away again. A pid with its start time does.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,9 @@ use std::fs;
 
 /// Clock ticks in a second of /proc's CPU times: USER_HZ, 100 on every Linux that Rust runs on.
 const TICKS_PER_SECOND: u64 = 100;
+
+/// More than any part needs; some programs prepare for every file they may open.
+const OPEN_FILES: u64 = 65_536;
 
 /// One process, now and for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,16 @@ pub(crate) fn signal_process(pid: u32, signal: Signal) {
 pub(crate) fn signal_group(group: u32, signal: Signal) {
     if let Ok(group) = i32::try_from(group) {
         let _ended_already = killpg(Pid::from_raw(group), signal);
+    }
+}
+
+/// As many open files as this user may have, for this program and all it starts: many machines begin with 1,024, and a
+/// thousand connections take more.
+pub(crate) fn raise_open_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _as_it_was = setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(OPEN_FILES)), hard);
     }
 }
 
