@@ -1,0 +1,166 @@
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::guardian::Guardian;
+use crate::logs::{self, Expected};
+use crate::workspace::{dev_program, root};
+use crate::{Client, Log, Status, process, wait_until};
+
+/// What `dev up` is told beside where and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub args: Vec<&'static str>,
+}
+
+/// A whole stack in a directory of its own. Ended when the value goes; a panic keeps the directory to look at.
+#[derive(Debug)]
+pub struct Stack {
+    data: Option<TempDir>,
+    options: Options,
+    /// Nobody while the stack is down.
+    guardian: Option<Guardian>,
+    url: String,
+}
+
+impl Stack {
+    pub fn start(options: Options) -> Result<Self> {
+        let data = tempfile::Builder::new().prefix("passbook-test-").tempdir().context("no directory for data")?;
+        let mut stack = Self { data: Some(data), options, guardian: None, url: String::new() };
+        stack.up()?;
+        Ok(stack)
+    }
+
+    /// Brings the stack up, on the data it has.
+    pub fn up(&mut self) -> Result<()> {
+        let dev = dev_program()?;
+        self.guardian = Some(Guardian::new(dev, self.data())?);
+        let log = self.data().join("up.log");
+        let said = File::create(&log)?;
+        let mut up = Command::new(dev);
+        up.args(["up", "--detach", "--port", "0", "--data"]).arg(self.data()).args(&self.options.args);
+        up.current_dir(root()).stdout(said.try_clone()?).stderr(said);
+        let status = up.status().context("cannot run dev up")?;
+        if !status.success() {
+            bail!("dev up: {status}\n{}", fs::read_to_string(&log).unwrap_or_default());
+        }
+        let status = self.status()?;
+        ensure!(status.ready, "dev up ended well, but the stack is not ready: {status:?}");
+        self.url = status.url;
+        Ok(())
+    }
+
+    /// Brings it down, keeps the data, and sees that no process of it is left.
+    pub fn down(&mut self) -> Result<()> {
+        let Some(mut guardian) = self.guardian.take() else { return Ok(()) };
+        let ended = guardian.end();
+        let left = self.kill_what_is_left();
+        ended.with_context(|| fs::read_to_string(self.data().join("down.log")).unwrap_or_default())?;
+        ensure!(left.is_empty(), "left behind by dev down, killed now: {left:?}");
+        Ok(())
+    }
+
+    /// Down, with every log looked through for what it should not say.
+    pub fn finish(mut self, expected: &[Expected]) -> Result<()> {
+        self.down()?;
+        logs::scan(&self.data().join("logs"), expected).inspect_err(|_| self.keep())
+    }
+
+    fn kill_what_is_left(&self) -> Vec<u32> {
+        let left = process::mentioning(&self.data().display().to_string());
+        for pid in &left {
+            let _ = process::kill(*pid);
+        }
+        left
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.data().join("logs").join(format!("{name}.log"))
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn status(&self) -> Result<Status> {
+        let said = self.dev(&["status", "--json"])?;
+        serde_json::from_str(&said).with_context(|| format!("dev status --json said {said}"))
+    }
+
+    /// Runs a command of `dev` on this stack and gives what it printed.
+    pub fn dev(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(dev_program()?);
+        command.args(args).arg("--data").arg(self.data()).current_dir(root());
+        let output = command.output().context("cannot run dev")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let failed =
+            || format!("dev {}: {}\n{said}{}", args.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), failed());
+        Ok(said)
+    }
+
+    pub fn kafka(&self) -> Result<Log> {
+        Log::connect(&self.brokers()?)
+    }
+
+    pub fn brokers(&self) -> Result<String> {
+        let status = self.status()?;
+        let broker = status.address("kafka").or_else(|_| status.address("tansu"))?;
+        Ok(broker.trim_start_matches("tcp://").to_owned())
+    }
+
+    /// The supervisor that `dev up --detach` left running.
+    pub fn supervisor(&self) -> Result<u32> {
+        let text = fs::read_to_string(self.data().join("stack.json")).context("stack.json")?;
+        let file: serde_json::Value = serde_json::from_str(&text)?;
+        let pid = file["supervisor"]["pid"].as_u64().context("stack.json names no supervisor")?;
+        Ok(u32::try_from(pid)?)
+    }
+
+    /// Kills a part with -9 and gives the id it had.
+    pub fn kill(&self, name: &str) -> Result<u32> {
+        let pid = self.status()?.part(name)?.running()?;
+        process::kill(pid)?;
+        Ok(pid)
+    }
+
+    /// Waits for another process in the place of the one that was killed, and for the stack to be ready.
+    pub fn await_return(&self, name: &str, killed: u32, within: Duration) -> Result<()> {
+        wait_until(&format!("{name} is back and the stack is ready"), within, || {
+            let status = self.status()?;
+            let is_back = status.part(name)?.pid.is_some_and(|pid| pid != killed);
+            Ok((is_back && status.ready).then_some(()))
+        })
+    }
+
+    /// Keeps the directory for somebody to look at.
+    fn keep(&mut self) {
+        if let Some(data) = self.data.take() {
+            eprintln!("kept to look at: {}", data.keep().display());
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Err(error) = self.down() {
+            eprintln!("{error:#}");
+        }
+        if thread::panicking() {
+            self.keep();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What `dev status --json` says.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    pub url: String,
+    pub ready: bool,
+    pub parts: Vec<Part>,
+}
+
+/// A program of the stack, or an execution environment of a function.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Part {
+    pub name: String,
+    /// Nobody while it waits to be started again.
+    pub pid: Option<u32>,
+    #[serde(default)]
+    pub address: Option<String>,
+    #[serde(default)]
+    pub log: Option<String>,
+}
+
+impl Status {
+    pub fn part(&self, name: &str) -> Result<&Part> {
+        let names = || self.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+        let part = self.parts.iter().find(|part| part.name == name);
+        part.with_context(|| format!("no part {name} among {}", names()))
+    }
+
+    /// The execution environments of a function.
+    pub fn environments(&self, function: &str) -> Vec<&Part> {
+        let is_its = |part: &&Part| part.name.split_once('/').is_some_and(|(name, _)| name == function);
+        self.parts.iter().filter(is_its).collect()
+    }
+
+    pub fn address(&self, name: &str) -> Result<&str> {
+        self.part(name)?.address.as_deref().with_context(|| format!("{name} has no address"))
+    }
+}
+
+impl Part {
+    pub fn running(&self) -> Result<u32> {
+        self.pid.with_context(|| format!("{} does not run", self.name))
+    }
+}

@@ -1,0 +1,88 @@
+//! Parts are killed with -9 under load and come back: no accepted command is lost, none is settled twice.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use libtest_mimic::Trial;
+use system_tests::{Load, Stack, operator, process, wait_until};
+
+use crate::shared::SHAKEN;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    crate::trials!(
+        &SHAKEN, chaos: api_is_killed_under_load, settler_is_killed_under_load, lambda_local_is_killed_under_load,
+        mongod_is_killed_under_load, kafka_is_killed_under_load,
+    )
+}
+
+/// Accepted before the blow, and again after it.
+const SOME: usize = 400;
+
+/// Kafka reads its segments again after a kill, on a busy machine for a while.
+const RETURN_WITHIN: Duration = Duration::from_secs(90);
+
+fn under_load(stack: &Stack, name: &str, disturb: impl FnOnce(&Load) -> Result<()>) -> Result<()> {
+    let client = stack.client();
+    let load = Load::start(&client, name);
+    load.await_more(SOME, Duration::from_secs(30))?;
+    disturb(&load)?;
+    load.await_more(SOME, Duration::from_secs(60))?;
+    let tallies = load.stop()?;
+    operator::settle_all(stack, Duration::from_secs(60))?;
+    for tally in &tallies {
+        println!(
+            "{}: {} accepted, {} unknown, slowest {:?}",
+            tally.account,
+            tally.accepted.len(),
+            tally.unknown,
+            tally.slowest
+        );
+        tally.reconcile(&client)?;
+    }
+    Ok(())
+}
+
+/// Kills every environment of a function, several times, each time once another has come.
+fn kill_environments(stack: &Stack, function: &str, load: &Load) -> Result<()> {
+    for _ in 0..3 {
+        let killed = environments(stack, function)?;
+        killed.iter().try_for_each(|pid| process::kill(*pid))?;
+        wait_until(&format!("{function} has another environment"), Duration::from_secs(30), || {
+            let now = environments(stack, function)?;
+            Ok((!now.is_empty() && now.iter().all(|pid| !killed.contains(pid))).then_some(()))
+        })?;
+        load.await_more(SOME / 4, Duration::from_secs(30))?;
+    }
+    Ok(())
+}
+
+fn environments(stack: &Stack, function: &str) -> Result<Vec<u32>> {
+    Ok(stack.status()?.environments(function).iter().filter_map(|environment| environment.pid).collect())
+}
+
+fn api_is_killed_under_load(stack: &Stack) -> Result<()> {
+    under_load(stack, "kill-api", |load| kill_environments(stack, "api", load))
+}
+
+fn settler_is_killed_under_load(stack: &Stack) -> Result<()> {
+    under_load(stack, "kill-settler", |load| kill_environments(stack, "settler", load))
+}
+
+/// With it dies the process that polls the log, and every environment.
+fn lambda_local_is_killed_under_load(stack: &Stack) -> Result<()> {
+    under_load(stack, "kill-lambda-local", |_| kill_part(stack, "lambda-local"))
+}
+
+/// The door goes on accepting meanwhile: that needs no MongoDB.
+fn mongod_is_killed_under_load(stack: &Stack) -> Result<()> {
+    under_load(stack, "kill-mongod", |_| kill_part(stack, "mongod"))
+}
+
+fn kafka_is_killed_under_load(stack: &Stack) -> Result<()> {
+    under_load(stack, "kill-kafka", |_| kill_part(stack, "kafka"))
+}
+
+fn kill_part(stack: &Stack, name: &str) -> Result<()> {
+    let killed = stack.kill(name)?;
+    stack.await_return(name, killed, RETURN_WITHIN)
+}

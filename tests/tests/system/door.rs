@@ -1,0 +1,170 @@
+//! What must not come in: every mistake is answered with a problem that names the field, and leaves nothing in the log.
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use system_tests::kafka::COMMANDS;
+use system_tests::{Answer, Client, Stack};
+
+use crate::shared::CALM;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    crate::trials!(&CALM, door: mistakes_name_their_field_and_leave_the_log_alone, health_and_readiness_are_told)
+}
+
+const JSON: &str = "application/json";
+
+/// One request that must be refused.
+struct Case {
+    what: &'static str,
+    method: &'static str,
+    path: &'static str,
+    media_type: &'static str,
+    body: Vec<u8>,
+    status: u16,
+    /// The field the problem must name; nothing where the request as a whole is at fault.
+    field: Option<&'static str>,
+}
+
+fn body(what: &'static str, body: impl Into<Vec<u8>>, field: impl Into<Option<&'static str>>) -> Case {
+    let (body, field) = (body.into(), field.into());
+    Case { what, method: "POST", path: "/transaction", media_type: JSON, body, status: 400, field }
+}
+
+/// A deposit with one field replaced or added by `field`, as it would stand in JSON.
+fn deposit_with(what: &'static str, name: &'static str, value: &str) -> Case {
+    let given = [("type", "\"deposit\""), ("account", "\"bad\""), ("amount", "100"), ("currency", "\"EUR\"")];
+    let kept = given.into_iter().filter(|(known, _)| *known != name).chain([(name, value)]);
+    let fields: Vec<_> = kept.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    body(what, format!("{{{}}}", fields.join(",")), name)
+}
+
+fn request(
+    what: &'static str,
+    method: &'static str,
+    path: &'static str,
+    status: u16,
+    field: Option<&'static str>,
+) -> Case {
+    Case { what, method, path, media_type: JSON, body: Vec::new(), status, field }
+}
+
+fn cases() -> Vec<Case> {
+    const DEPOSIT: &str = r#"{"type":"deposit","account":"bad","amount":100,"currency":"EUR"}"#;
+    let long = format!("\"{}\"", "a".repeat(65));
+    let wordy = format!("\"{}\"", "a".repeat(257));
+    let mut broken = deposit_with("", "reference", "\"?\"").body;
+    let place = broken.iter().position(|byte| *byte == b'?').unwrap_or_default();
+    broken[place] = 0xff;
+    vec![
+        body("empty body", "", None),
+        body("white space", "  \n", None),
+        body("not JSON", "amount=100", None),
+        body("cut short", &DEPOSIT[..40], None),
+        body("a list", format!("[{DEPOSIT}]"), None),
+        body("null", "null", None),
+        body("two objects", format!("{DEPOSIT}{DEPOSIT}"), None),
+        body("broken UTF-8", broken, None),
+        body("nested without end", "[".repeat(10_000), None),
+        deposit_with("amount as text", "amount", "\"100\""),
+        deposit_with("amount as a list", "amount", "[100]"),
+        deposit_with("amount as an object", "amount", "{}"),
+        deposit_with("amount null", "amount", "null"),
+        deposit_with("amount negative", "amount", "-1"),
+        deposit_with("amount zero", "amount", "0"),
+        deposit_with("amount minus zero", "amount", "-0"),
+        deposit_with("amount fractional", "amount", "1.5"),
+        deposit_with("amount fractional but whole", "amount", "1.0"),
+        deposit_with("amount one too large", "amount", "9223372036854775808"),
+        deposit_with("amount huge", "amount", "1e30"),
+        deposit_with("amount beyond any float", "amount", &"9".repeat(400)),
+        deposit_with("currency unknown", "currency", "\"EUX\""),
+        deposit_with("currency in small letters", "currency", "\"eur\""),
+        deposit_with("currency empty", "currency", "\"\""),
+        deposit_with("currency as a number", "currency", "978"),
+        deposit_with("type unknown", "type", "\"gift\""),
+        deposit_with("type as a number", "type", "1"),
+        deposit_with("type null", "type", "null"),
+        deposit_with("account with a space", "account", "\"no spaces\""),
+        deposit_with("account empty", "account", "\"\""),
+        deposit_with("account of the bank itself", "account", "\"@world.EUR.0\""),
+        deposit_with("account with a dot", "account", "\"a.b\""),
+        deposit_with("account too long", "account", &long),
+        deposit_with("account as a list", "account", "[\"a\"]"),
+        deposit_with("reference too long", "reference", &wordy),
+        deposit_with("reference with a control character", "reference", "\"a\\u0000b\""),
+        deposit_with("unknown field", "colour", "\"red\""),
+        deposit_with("field of another type", "request", "\"bad.000g000000000000\""),
+        body("duplicate key", DEPOSIT.replace('}', ",\"amount\":200}"), "amount"),
+        body("duplicate key, the same value", DEPOSIT.replace('}', ",\"account\":\"bad\"}"), "account"),
+        body("no amount", r#"{"type":"deposit","account":"bad","currency":"EUR"}"#, "amount"),
+        body("no account", r#"{"type":"deposit","amount":1,"currency":"EUR"}"#, "account"),
+        body("no currency", r#"{"type":"deposit","account":"bad","amount":1}"#, "currency"),
+        body("no type", r#"{"account":"bad","amount":1,"currency":"EUR"}"#, "type"),
+        body("release of nothing", r#"{"type":"release","account":"bad"}"#, "request"),
+        body("release of what is no id", r#"{"type":"release","account":"bad","request":"it"}"#, "request"),
+        body(
+            "release of another's",
+            r#"{"type":"release","account":"bad","request":"bob.000g000000000000"}"#,
+            "request",
+        ),
+        body(
+            "hold of no time",
+            r#"{"type":"withdrawal_request","account":"bad","amount":1,"currency":"EUR","expires_in_seconds":0}"#,
+            "expires_in_seconds",
+        ),
+        Case { status: 413, ..body("10 MB", vec![b' '; 10_000_000], None) },
+        Case { status: 413, ..body("more than a command ever needs", vec![b' '; 70_000], None) },
+        Case { status: 415, media_type: "text/plain", ..body("not said to be JSON", DEPOSIT, "Content-Type") },
+        Case {
+            status: 415,
+            media_type: "application/x-www-form-urlencoded",
+            ..body("a form", DEPOSIT, "Content-Type")
+        },
+        request("reading where one writes", "GET", "/transaction", 405, None),
+        request("deleting a transaction", "DELETE", "/transactions/bad.000g000000000000", 405, None),
+        request("putting a command", "PUT", "/transaction", 405, None),
+        request("writing an account", "POST", "/accounts/bad", 405, None),
+        request("unknown path", "GET", "/nowhere", 404, None),
+        request("unknown path below", "GET", "/accounts/bad/secrets", 404, None),
+        request("the root", "POST", "/", 404, None),
+        request("unknown account", "GET", "/accounts/bad", 404, None),
+        request("wait that is no number", "GET", "/transactions/bad.000g000000000000?wait=soon", 400, Some("wait")),
+        request("limit that is no number", "GET", "/accounts/bad/transactions?limit=x", 400, Some("limit")),
+        request("limit of nothing", "GET", "/accounts/bad/transactions?limit=0", 400, Some("limit")),
+        request("cursor of nowhere", "GET", "/accounts/bad/transactions?cursor=x", 400, Some("cursor")),
+    ]
+}
+
+fn mistakes_name_their_field_and_leave_the_log_alone(stack: &Stack) -> Result<()> {
+    let log = stack.kafka()?;
+    let before = log.ends(COMMANDS)?;
+    let client = stack.client();
+    let wrong: Vec<_> =
+        cases().iter().filter_map(|case| case.check(&client).err()).map(|error| format!("{error:#}")).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(log.ends(COMMANDS)?, before, "nothing reached the log");
+    Ok(())
+}
+
+impl Case {
+    fn check(&self, client: &Client) -> Result<()> {
+        let headers = [("Content-Type", self.media_type)];
+        let answer = client.send(self.method, self.path, &headers, &self.body).context(self.what)?;
+        self.check_answer(&answer).with_context(|| format!("{}: {answer}", self.what))
+    }
+
+    fn check_answer(&self, answer: &Answer) -> Result<()> {
+        let problem = answer.problem(self.status)?;
+        let field = problem["field"].as_str();
+        ensure!(field == self.field, "it names {field:?}, not {:?}", self.field);
+        ensure!(self.status != 405 || answer.header("Allow").is_some(), "a 405 says what is allowed");
+        Ok(())
+    }
+}
+
+fn health_and_readiness_are_told(stack: &Stack) -> Result<()> {
+    for path in ["/health", "/ready"] {
+        stack.client().get(path)?.json(200)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What nobody can read is set aside and holds nothing up.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use libtest_mimic::Trial;
+use system_tests::kafka::{COMMANDS, OUTCOMES};
+use system_tests::{Stack, deposit, operator};
+
+use crate::shared::CALM;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    crate::trials!(&CALM, unreadable: records_that_nobody_can_read_are_set_aside)
+}
+
+fn records_that_nobody_can_read_are_set_aside(stack: &Stack) -> Result<()> {
+    let (client, log) = (stack.client(), stack.kafka()?);
+    let commands = log.ends(COMMANDS)?;
+    let outcomes = log.ends(OUTCOMES)?;
+    client.settle(&deposit("patient", 100))?;
+    let good = log.records_since(COMMANDS, &commands)?.pop().context("the deposit's record")?;
+    let partition = Some(good.partition);
+    let key = good.key.as_deref();
+    let garbage: [(Option<&[u8]>, Option<&[u8]>); 7] = [
+        (key, Some(b"not JSON")),
+        (key, Some(b"")),
+        (key, None),
+        (key, Some(b"\xff\xfe\x00")),
+        (key, Some(br#"{"v":999,"command":"from the future"}"#)),
+        (Some(b"somebody-else"), good.value.as_deref()),
+        (None, good.value.as_deref()),
+    ];
+    for (key, value) in garbage {
+        log.append(COMMANDS, partition, key, value)?;
+    }
+    let after = client.settle(&deposit("patient", 23))?;
+    assert_eq!((after["status"].as_str(), after["balance"].as_i64()), (Some("posted"), Some(123)), "{after}");
+    operator::settle_all(stack, Duration::from_secs(20))?;
+    let published = log.records_since(OUTCOMES, &outcomes)?;
+    let said: Vec<_> = published.iter().map(|record| record.json()).collect::<Result<_>>()?;
+    let unreadable: Vec<_> = said.iter().filter(|outcome| outcome["status"] == "unreadable").collect();
+    assert_eq!(unreadable.len(), garbage.len(), "one outcome for each record: {said:?}");
+    assert!(unreadable.iter().all(|outcome| outcome["detail"].is_string()), "each says why: {unreadable:?}");
+    Ok(())
+}
