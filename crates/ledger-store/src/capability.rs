@@ -1,0 +1,73 @@
+//! The two capabilities of a store. A function's signature says which one it uses.
+
+use std::future::Future;
+
+use ledger::{Account, AccountId, Outcome, Timestamp, TransactionId};
+use tokio::time::Instant;
+
+use crate::batch::{AppliedOutcome, PartitionBatch};
+use crate::error::{ApplyError, StoreError};
+
+/// The most outcomes one statement holds.
+pub const MAX_STATEMENT_LIMIT: usize = 1_000;
+
+/// Applies the log to the accounts.
+pub trait Settling: Send + Sync {
+    /// Settles a batch and says what became of each record, in the batch's order. `settled_at` goes into every new
+    /// entry. Transient failures are tried again until the deadline; nothing of a batch that failed is visible.
+    fn apply(
+        &self,
+        batch: PartitionBatch,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<AppliedOutcome>, ApplyError>> + Send;
+}
+
+/// Answers questions about what has been settled.
+pub trait Reading: Send + Sync {
+    /// What became of a command.
+    fn transaction(&self, id: &TransactionId) -> impl Future<Output = Result<Lookup, StoreError>> + Send;
+
+    /// What became of a command, once it has been settled or the time has come. However many wait, the store is asked
+    /// for its fences once in a while for all of them, and for an outcome when it is there.
+    fn await_outcome(
+        &self,
+        id: &TransactionId,
+        until: Instant,
+    ) -> impl Future<Output = Result<Lookup, StoreError>> + Send;
+
+    fn account(&self, id: &AccountId) -> impl Future<Output = Result<Option<AccountView>, StoreError>> + Send;
+
+    /// Up to `limit` (at most [`MAX_STATEMENT_LIMIT`]) outcomes of an account, the newest first: those with a sequence
+    /// number below `before_sequence`, where it is given. Nothing where there is no such account.
+    fn statement(
+        &self,
+        id: &AccountId,
+        before_sequence: Option<u64>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Vec<Outcome>>, StoreError>> + Send;
+
+    /// Whether the store answers.
+    fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What the store knows of a transaction id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    Settled(Outcome),
+    /// Its offset has not been applied yet. Whether the log has it at all, only the log knows.
+    Accepted,
+    /// Nobody could read the record; it is set aside.
+    Unreadable {
+        why: String,
+    },
+    NotFound,
+}
+
+/// An account as its last entry left it. [`Account::at`] gives it as it is now, expired holds given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    pub account: Account,
+    /// When the last entry was settled.
+    pub updated_at: Timestamp,
+}

@@ -1,0 +1,145 @@
+//! What can fail, and whether trying again helps.
+
+use ledger::{Generation, Offset, Partition, Position};
+use mongodb::error::{
+    Error as DriverError, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure,
+};
+
+use crate::fence::FenceRefusal;
+
+/// The server is going down, starting up, or no longer the primary.
+const CODES_OF_A_CHANGING_SERVER: [i32; 8] = [91, 189, 10058, 10107, 11600, 11602, 13435, 13436];
+const DUPLICATE_KEY: i32 = 11000;
+
+/// A question or a write that MongoDB did not answer as it should.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing is wrong with what was asked; MongoDB is away, or has no primary.
+    #[error("MongoDB cannot be reached: {}", short(.0))]
+    Unreachable(#[source] Box<DriverError>),
+    /// Two transactions touched the same documents; one of them has to start anew.
+    #[error("another transaction was in the way: {0}")]
+    Conflict(String),
+    #[error("MongoDB failed: {}", short(.0))]
+    Failed(#[source] Box<DriverError>),
+    #[error("the document {id} of the collection {collection} is not as Passbook writes it: {what}")]
+    Malformed { collection: &'static str, id: String, what: String },
+    #[error("{0}")]
+    Setup(String),
+}
+
+impl StoreError {
+    /// Whether the same call can succeed later.
+    pub const fn retry_helps(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Conflict(_))
+    }
+
+    pub(crate) const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+/// The driver's own text carries everything it knows; its kind is what a person reads.
+fn short(error: &DriverError) -> String {
+    error.kind.to_string()
+}
+
+impl From<DriverError> for StoreError {
+    fn from(error: DriverError) -> Self {
+        if is_of_a_server_away(&error) {
+            Self::Unreachable(Box::new(error))
+        } else if error.contains_label(TRANSIENT_TRANSACTION_ERROR)
+            || error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
+            || code(&error) == Some(DUPLICATE_KEY)
+        {
+            Self::Conflict(short(&error))
+        } else {
+            Self::Failed(Box::new(error))
+        }
+    }
+}
+
+fn is_of_a_server_away(error: &DriverError) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::ServerSelection { .. }
+        | ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. } => true,
+        _ => code(error).is_some_and(|code| CODES_OF_A_CHANGING_SERVER.contains(&code)),
+    }
+}
+
+fn code(error: &DriverError) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some(concern.code),
+        ErrorKind::InsertMany(insert) => insert.write_errors.as_ref()?.first().map(|write| write.code),
+        _ => None,
+    }
+}
+
+/// A batch that could not be applied. Nothing of it is visible, or all of it is, should only the answer have got lost.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{topic}-{partition} from offset {offset} on was not applied: {failure}")]
+pub struct ApplyError {
+    pub topic: String,
+    pub partition: Partition,
+    /// The batch's first offset.
+    pub offset: Offset,
+    #[source]
+    pub failure: ApplyFailure,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApplyFailure {
+    /// The log is not the one applied so far. No retry helps; an operator has to look.
+    #[error(transparent)]
+    Refused(#[from] FenceRefusal),
+    #[error("out of time{}", .last.as_ref().map(|last| format!("; the last attempt: {last}")).unwrap_or_default())]
+    OutOfTime { last: Option<StoreError> },
+    #[error("the record at {0} had been applied before, yet its outcome is nowhere")]
+    OutcomeMissing(Position),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ApplyError {
+    /// Whether the same batch can succeed later.
+    pub const fn retry_helps(&self) -> bool {
+        self.failure.retry_helps()
+    }
+}
+
+impl ApplyFailure {
+    pub const fn retry_helps(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::OutcomeMissing(_) => false,
+            Self::OutOfTime { .. } => true,
+            Self::Store(error) => error.retry_helps(),
+        }
+    }
+}
+
+/// Why a generation cannot begin.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GenerationError {
+    #[error("generation {found} of {topic} has begun already; generation {asked} is over")]
+    Older { topic: String, asked: Generation, found: Generation },
+    #[error("generation {asked} of {topic} has begun already, and partition {partition} is at offset {next_offset}: a topic created anew begins generation {next}", next = .asked + 1)]
+    InUse { topic: String, asked: Generation, partition: Partition, next_offset: Offset },
+    #[error("a topic has at least one partition, and its first generation is 1")]
+    Nothing,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DriverError> for GenerationError {
+    fn from(error: DriverError) -> Self {
+        Self::Store(error.into())
+    }
+}

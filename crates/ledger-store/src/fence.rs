@@ -1,0 +1,134 @@
+//! The fence of a partition, and the rules it stands for.
+//!
+//! A batch may start at the fence or before it. What lies before it is a redelivery, if it is no younger than the last
+//! record applied and of the fence's generation; anything else means that the log is not the one applied so far, and
+//! is refused whole: skipping a command would lose it, and applying it twice would double it.
+
+use ledger::{Generation, Offset, Partition, Position, Timestamp};
+
+use crate::batch::LogRecord;
+
+/// The generation of a topic that nobody has begun and whose first record does not say.
+const FIRST_GENERATION: Generation = 1;
+/// Before every record.
+const BEGINNING: Timestamp = Timestamp::from_epoch_ms(0);
+
+/// How far a partition has been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    pub topic: String,
+    pub partition: Partition,
+    pub generation: Generation,
+    /// The next offset to apply.
+    pub next_offset: Offset,
+    /// The newest time among the records applied.
+    pub last_recorded_at: Timestamp,
+}
+
+/// Why a batch does not continue what has been applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FenceRefusal {
+    #[error(
+        "nothing of the partition has been applied, yet the batch starts at offset {found}: the records before it would be skipped"
+    )]
+    StartsLate { found: Offset },
+    #[error(
+        "the batch starts at offset {found}, the next to apply is {expected}: the records between would be skipped"
+    )]
+    Gap { expected: Offset, found: Offset },
+    #[error("offset {found} follows offset {after} in the batch")]
+    NotConsecutive { after: Offset, found: Offset },
+    #[error(
+        "a record of generation {found}, while the partition is at generation {expected}: the topic was created anew; begin its next generation with `passbook topics create`"
+    )]
+    OtherGeneration { expected: Generation, found: Generation },
+    #[error(
+        "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; begin its next generation with `passbook topics create`"
+    )]
+    Recreated { offset: Offset },
+    #[error("a record of partition {found} in a batch of another partition")]
+    OtherPartition { found: Partition },
+    #[error("offset {found} is past the last that a transaction id can name")]
+    OffsetTooLarge { found: Offset },
+}
+
+/// How a batch continues its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Continuation {
+    pub(crate) generation: Generation,
+    /// How many records at the front of the batch had been applied before.
+    pub(crate) redelivered: usize,
+    /// The newest time among the records applied before this batch.
+    pub(crate) clock: Timestamp,
+}
+
+/// Holds a batch, never empty, against its partition's fence.
+pub(crate) fn judge(
+    fence: Option<&Fence>,
+    partition: Partition,
+    records: &[LogRecord],
+) -> Result<Continuation, FenceRefusal> {
+    check_partition(partition, records)?;
+    check_consecutive(records)?;
+    let first = records.first().map_or(0, LogRecord::offset);
+    let Some(fence) = fence else {
+        if first > 0 {
+            return Err(FenceRefusal::StartsLate { found: first });
+        }
+        let generation = records.iter().find_map(LogRecord::generation).unwrap_or(FIRST_GENERATION);
+        check_generation(generation, records)?;
+        return Ok(Continuation { generation, redelivered: 0, clock: BEGINNING });
+    };
+    check_generation(fence.generation, records)?;
+    if first > fence.next_offset {
+        return Err(FenceRefusal::Gap { expected: fence.next_offset, found: first });
+    }
+    let before = records.partition_point(|record| record.offset() < fence.next_offset);
+    match records[..before].iter().find(|record| record.recorded_at() > fence.last_recorded_at) {
+        Some(newer) => Err(FenceRefusal::Recreated { offset: newer.offset() }),
+        None => Ok(Continuation { generation: fence.generation, redelivered: before, clock: fence.last_recorded_at }),
+    }
+}
+
+fn check_partition(partition: Partition, records: &[LogRecord]) -> Result<(), FenceRefusal> {
+    let partitions = records.iter().filter_map(LogRecord::command).map(|command| command.position.partition());
+    match partitions.into_iter().find(|found| *found != partition) {
+        Some(found) => Err(FenceRefusal::OtherPartition { found }),
+        None => Ok(()),
+    }
+}
+
+fn check_consecutive(records: &[LogRecord]) -> Result<(), FenceRefusal> {
+    if let Some(found) = records.iter().map(LogRecord::offset).find(|offset| *offset >= Position::OFFSET_END) {
+        return Err(FenceRefusal::OffsetTooLarge { found });
+    }
+    match records.windows(2).find(|pair| pair[1].offset() != pair[0].offset() + 1) {
+        Some(pair) => Err(FenceRefusal::NotConsecutive { after: pair[0].offset(), found: pair[1].offset() }),
+        None => Ok(()),
+    }
+}
+
+fn check_generation(expected: Generation, records: &[LogRecord]) -> Result<(), FenceRefusal> {
+    match records.iter().filter_map(LogRecord::generation).find(|found| *found != expected) {
+        Some(found) => Err(FenceRefusal::OtherGeneration { expected, found }),
+        None => Ok(()),
+    }
+}
+
+impl Fence {
+    /// The fence at the end of a batch, were there none before.
+    pub(crate) fn at_end_of(topic: &str, partition: Partition, records: &[LogRecord]) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            partition,
+            generation: records.iter().find_map(LogRecord::generation).unwrap_or(FIRST_GENERATION),
+            next_offset: records.last().map_or(0, |record| record.offset() + 1),
+            last_recorded_at: records.iter().map(LogRecord::recorded_at).max().unwrap_or(BEGINNING),
+        }
+    }
+
+    /// The fence of a partition of which nothing has been applied.
+    pub(crate) fn at_beginning(topic: &str, partition: Partition, generation: Generation) -> Self {
+        Self { topic: topic.to_owned(), partition, generation, next_offset: 0, last_recorded_at: BEGINNING }
+    }
+}

@@ -1,0 +1,124 @@
+//! The store on MongoDB: one client, its collections, and how they are spoken to.
+
+mod apply;
+mod check;
+mod commit;
+mod entries;
+mod generation;
+mod initialize;
+mod read;
+mod rows;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::{AccountId, Outcome, Timestamp, TransactionId};
+use mongodb::bson::RawDocumentBuf;
+use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
+use mongodb::{Client, Collection, Database};
+use tokio::time::Instant;
+
+use crate::batch::{AppliedOutcome, PartitionBatch};
+use crate::capability::{AccountView, Lookup, Reading, Settling};
+use crate::config::StoreConfig;
+use crate::error::{ApplyError, StoreError};
+use crate::spent::{Meter, Spent};
+
+/// Connections of an execution environment that has been frozen for longer are not worth trying.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// The books in MongoDB. Cheap to clone; all clones share one pool of connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    database: Database,
+    config: Arc<StoreConfig>,
+    meter: Arc<Meter>,
+    watch: watch::FenceWatch,
+}
+
+impl Store {
+    /// Makes a store ready to connect when it is first used: a MongoDB that is away does not show here. (An address
+    /// with `mongodb+srv` is looked up in the DNS.)
+    ///
+    /// # Errors
+    /// When the connection string is none.
+    pub async fn connect(config: StoreConfig) -> Result<Self, StoreError> {
+        let client = Client::with_options(client_options(&config).await?)?;
+        let database = client.database(&config.database);
+        let watch = watch::FenceWatch::new(database.clone(), config.command_topic.clone());
+        Ok(Self { client, database, config: Arc::new(config), meter: Arc::default(), watch })
+    }
+
+    /// Time spent in [`apply`](Settling::apply) since the store was connected.
+    pub fn spent(&self) -> Spent {
+        self.meter.read()
+    }
+
+    fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
+        self.database.collection(name)
+    }
+}
+
+async fn client_options(config: &StoreConfig) -> Result<ClientOptions, StoreError> {
+    let mut options = ClientOptions::parse(&config.uri).await?;
+    options.app_name.get_or_insert_with(|| config.app_name.clone());
+    options.max_pool_size.get_or_insert(config.max_pool_size);
+    options.max_idle_time.get_or_insert(MAX_IDLE_TIME);
+    options.server_selection_timeout.get_or_insert(config.server_selection_timeout);
+    options.connect_timeout.get_or_insert(config.server_selection_timeout);
+    options.write_concern = Some(durable());
+    Ok(options)
+}
+
+/// Written to the journal of most of the replica set.
+fn durable() -> WriteConcern {
+    let mut concern = WriteConcern::majority();
+    concern.journal = Some(true);
+    concern
+}
+
+/// Nothing that could still be rolled back.
+fn committed() -> ReadConcern {
+    ReadConcern::majority()
+}
+
+impl Settling for Store {
+    async fn apply(
+        &self,
+        batch: PartitionBatch,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        self.apply_until(batch, settled_at, deadline).await
+    }
+}
+
+impl Reading for Store {
+    async fn transaction(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
+        self.look_up(id).await
+    }
+
+    async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
+        if self.watch.passes(id.position, until).await? { self.look_up(id).await } else { Ok(Lookup::Accepted) }
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
+        self.read_account(id).await
+    }
+
+    async fn statement(
+        &self,
+        id: &AccountId,
+        before_sequence: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<Outcome>>, StoreError> {
+        self.read_statement(id, before_sequence, limit).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.run_command(mongodb::bson::doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! Applies a batch of one partition: five steps in one transaction, tried again until they succeed or time is up.
+//!
+//! 1. Move the fence, and learn where it stood: one command both reads it and takes it, so of two settlers of one
+//!    partition the second fails at once. [`judge`] says how the batch continues what has been applied.
+//! 2. Read all that the new commands can touch ([`gather`]).
+//! 3. Fold, in memory.
+//! 4. Write each touched account once, and what else there is ([`write`]).
+//! 5. Commit; then read back what became of the records that had been applied before.
+//!
+//! Round trips: the fence, the accounts and the commit always; the accounts' update or insert; open pages, keys and ended
+//! holds where a page turns, a command carries a key, a hold is not open; turned pages, keys, unbooked outcomes and
+//! dead letters where there are any.
+
+mod gather;
+mod statements;
+mod write;
+
+use std::collections::HashMap;
+use std::time::Instant as StopWatch;
+
+use backon::Retryable;
+use ledger::{Command, Generation, Outcome, Timestamp, settle};
+use mongodb::ClientSession;
+use mongodb::bson::doc;
+use mongodb::options::{ReadConcern, ReturnDocument};
+use tokio::time::{Instant, timeout_at};
+
+use super::commit::{backoff, commit};
+use super::{Store, durable};
+use crate::batch::{Applied, AppliedOutcome, LogRecord, PartitionBatch};
+use crate::error::{ApplyError, ApplyFailure, StoreError};
+use crate::fence::{Continuation, Fence, judge};
+use crate::shape::{FENCES, Fields, fence_advance, fence_id, read_fence};
+use crate::spent::Step;
+
+/// What an attempt that committed has done.
+struct Done {
+    continuation: Continuation,
+    /// Of the records that had not been applied before, in order; dead letters are not among them.
+    outcomes: Vec<Outcome>,
+}
+
+impl Store {
+    pub(super) async fn apply_until(
+        &self,
+        batch: PartitionBatch,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        if batch.records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut last = None;
+        let attempts = (|| self.attempt_whole(&batch, settled_at))
+            .retry(backoff())
+            .when(|failure| matches!(failure, ApplyFailure::Store(error) if error.retry_helps()))
+            .notify(|failure, delay| {
+                tracing::debug!(topic = batch.topic, partition = batch.partition, %failure, ?delay, "applying again");
+                if let ApplyFailure::Store(error) = failure {
+                    last = Some(error.clone());
+                }
+            });
+        let applied = timeout_at(deadline, attempts).await;
+        applied.unwrap_or_else(|_| Err(ApplyFailure::OutOfTime { last })).map_err(|failure| ApplyError {
+            offset: batch.records.first().map_or(0, LogRecord::offset),
+            topic: batch.topic,
+            partition: batch.partition,
+            failure,
+        })
+    }
+
+    async fn attempt_whole(
+        &self,
+        batch: &PartitionBatch,
+        settled_at: Timestamp,
+    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
+        self.meter.count_attempt();
+        let done = self.attempt(batch, settled_at).await?;
+        let (before, new) = batch.records.split_at(done.continuation.redelivered);
+        let mut applied = self.read_back(batch, before, done.continuation.generation).await?;
+        applied.extend(batch.in_order(new, done.continuation.generation, done.outcomes));
+        self.meter.count_batch();
+        Ok(applied)
+    }
+
+    async fn attempt(&self, batch: &PartitionBatch, settled_at: Timestamp) -> Result<Done, ApplyFailure> {
+        let mut session = self.client.start_session().await.map_err(StoreError::from)?;
+        let start = session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable());
+        start.await.map_err(StoreError::from)?;
+        let mut mark = StopWatch::now();
+        match self.fold_and_write(&mut session, batch, settled_at, &mut mark).await {
+            Ok(done) if done.continuation.redelivered == batch.records.len() => {
+                abort(&mut session).await;
+                Ok(done)
+            }
+            Ok(done) => {
+                commit(&mut session).await?;
+                self.meter.lap(Step::Commit, &mut mark);
+                Ok(done)
+            }
+            Err(refused @ ApplyFailure::Refused(_)) => {
+                abort(&mut session).await;
+                Err(refused)
+            }
+            // The server has ended the transaction already, or cannot be told to: dropping the session sees to it.
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn fold_and_write(
+        &self,
+        session: &mut ClientSession,
+        batch: &PartitionBatch,
+        settled_at: Timestamp,
+        mark: &mut StopWatch,
+    ) -> Result<Done, ApplyFailure> {
+        let fence = self.take_fence(session, batch).await?;
+        let continuation = judge(fence.as_ref(), batch.partition, &batch.records)?;
+        let new = &batch.records[continuation.redelivered..];
+        if new.is_empty() {
+            self.meter.lap(Step::Read, mark);
+            return Ok(Done { continuation, outcomes: Vec::new() });
+        }
+        let commands: Vec<&Command> = new.iter().filter_map(LogRecord::command).collect();
+        let mut gathered = self.gather(session, batch.partition, &commands, continuation.clock, settled_at).await?;
+        self.meter.lap(Step::Read, mark);
+        let outcomes = settle(&mut gathered.book, commands.into_iter().cloned());
+        let changes = gathered.book.into_changes();
+        self.meter.lap(Step::Fold, mark);
+        let work = write::Work {
+            changes: &changes,
+            before: &gathered.before,
+            unbooked: outcomes.iter().filter(|outcome| !outcome.is_booked()).collect(),
+            dead_letters: batch.dead_letters(new, continuation.generation),
+            topic: &batch.topic,
+            settled_at,
+        };
+        self.write(session, work, mark).await?;
+        Ok(Done { continuation, outcomes })
+    }
+
+    /// Moves the fence behind the batch, whatever is to be said of it, and answers where it stood.
+    async fn take_fence(
+        &self,
+        session: &mut ClientSession,
+        batch: &PartitionBatch,
+    ) -> Result<Option<Fence>, StoreError> {
+        let id = fence_id(&batch.topic, batch.partition);
+        let advance = fence_advance(&Fence::at_end_of(&batch.topic, batch.partition, &batch.records));
+        let row = self
+            .collection(FENCES)
+            .find_one_and_update(doc! { "_id": &id }, advance)
+            .upsert(true)
+            .return_document(ReturnDocument::Before)
+            .session(session)
+            .await?;
+        row.map(|row| read_fence(Fields(&row)).map_err(|malformed| malformed.in_document(FENCES, &id))).transpose()
+    }
+
+    /// What became of records that had been applied before.
+    async fn read_back(
+        &self,
+        batch: &PartitionBatch,
+        records: &[LogRecord],
+        generation: Generation,
+    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<_> = records.iter().filter_map(|record| batch.id_of(record, generation)).collect();
+        let mut settled = self.find_outcomes(&ids).await?;
+        let positions: Vec<_> = records.iter().map(|record| batch.position_of(record, generation)).collect();
+        let missing: Vec<_> = positions.iter().copied().filter(|position| !settled.contains_key(position)).collect();
+        let mut unreadable = if missing.is_empty() { HashMap::new() } else { self.find_dead_letters(&missing).await? };
+        let outcome = |position| {
+            let settled = settled.remove(&position).map(Applied::Settled);
+            let applied = settled.or_else(|| unreadable.remove(&position).map(Applied::Unreadable));
+            let applied = applied.ok_or(ApplyFailure::OutcomeMissing(position))?;
+            Ok(AppliedOutcome { position, applied, redelivered: true })
+        };
+        positions.into_iter().map(outcome).collect()
+    }
+}
+
+async fn abort(session: &mut ClientSession) {
+    if let Err(error) = session.abort_transaction().await {
+        tracing::debug!(%error, "a transaction was left for the server to end");
+    }
+}

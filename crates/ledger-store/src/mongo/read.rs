@@ -1,0 +1,97 @@
+//! Reads: what became of a command, what stands in an account.
+
+use ledger::{AccountId, Offset, Outcome, Position, TransactionId, page_number};
+use mongodb::bson::{RawDocumentBuf, doc};
+
+use super::rows::each;
+use super::{Store, committed};
+use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT};
+use crate::error::StoreError;
+use crate::fence::Fence;
+use crate::shape::{
+    ACCOUNTS, FENCES, Fields, PAGES, fence_id, page_id, read_account, read_fence, read_open_page, read_page,
+};
+
+impl Store {
+    /// The fence of every partition that has one, by topic and partition.
+    pub async fn fences(&self) -> Result<Vec<Fence>, StoreError> {
+        let mut fences = Vec::new();
+        let cursor = self.collection(FENCES).find(doc! {}).read_concern(committed()).await?;
+        each(cursor, FENCES, |fields| {
+            fences.push(read_fence(fields)?);
+            Ok(())
+        })
+        .await?;
+        fences.sort_unstable_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        Ok(fences)
+    }
+
+    /// The fence is read before the entry: what is below it by then has been written by then.
+    pub(super) async fn look_up(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
+        let fence_id = fence_id(&self.config.command_topic, id.position.partition());
+        let row = self.collection(FENCES).find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
+        let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
+        if !has_passed(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
+            return Ok(Lookup::Accepted);
+        }
+        if let Some(outcome) = self.find_outcomes(std::slice::from_ref(id)).await?.remove(&id.position) {
+            return Ok(Lookup::Settled(outcome));
+        }
+        let letter = self.find_dead_letters(&[id.position]).await?.remove(&id.position);
+        Ok(letter.map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why }))
+    }
+
+    pub(super) async fn read_account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
+        let row = self.account_row(id, doc! { "page": 0 }).await?;
+        row.map(|row| read_account(Fields(&row), id.clone()).map_err(|wrong| wrong.in_document(ACCOUNTS, id)))
+            .transpose()
+    }
+
+    /// The account is read before its pages, which never change: what has left its open page by then is in them.
+    pub(super) async fn read_statement(
+        &self,
+        id: &AccountId,
+        before_sequence: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<Outcome>>, StoreError> {
+        let limit = limit.min(MAX_STATEMENT_LIMIT);
+        let Some(row) = self.account_row(id, doc! { "page": 1, "sequence": 1, "head": 1 }).await? else {
+            return Ok(None);
+        };
+        let open = read_open_page(Fields(&row)).map_err(|wrong| wrong.in_document(ACCOUNTS, id))?;
+        let before = before_sequence.unwrap_or(u64::MAX).min(open.sequence + 1);
+        let mut entries: Vec<_> = open.entries.into_iter().rev().filter(|entry| entry.sequence < before).collect();
+        entries.truncate(limit);
+        let next = entries.last().map_or(before, |entry| entry.sequence);
+        if entries.len() < limit && next > 1 {
+            let lowest = next.saturating_sub((limit - entries.len()) as u64).max(1);
+            let range = doc! { "_id": {
+                "$gte": page_id(id, page_number(lowest)), "$lte": page_id(id, page_number(next - 1)),
+            } };
+            let cursor = self.collection(PAGES).find(range).sort(doc! { "_id": -1 }).read_concern(committed()).await?;
+            each(cursor, PAGES, |fields| {
+                let page = read_page(fields)?;
+                entries.extend(page.entries.into_iter().rev().filter(|entry| entry.sequence < next));
+                Ok(())
+            })
+            .await?;
+            entries.truncate(limit);
+        }
+        Ok(Some(entries.into_iter().map(|entry| Outcome { account: id.clone(), entry }).collect()))
+    }
+
+    async fn account_row(
+        &self,
+        id: &AccountId,
+        projection: mongodb::bson::Document,
+    ) -> Result<Option<RawDocumentBuf>, StoreError> {
+        let accounts = self.collection(ACCOUNTS);
+        Ok(accounts.find_one(doc! { "_id": id.as_str() }).projection(projection).read_concern(committed()).await?)
+    }
+}
+
+/// Whether a partition whose fence is at this generation and offset can still come to the position.
+pub(super) fn has_passed(fence: Option<(ledger::Generation, Offset)>, position: Position) -> bool {
+    fence
+        .is_some_and(|(generation, next_offset)| (position.generation(), position.offset()) < (generation, next_offset))
+}
