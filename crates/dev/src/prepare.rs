@@ -7,8 +7,7 @@ mod jars;
 pub(crate) mod machine;
 mod wheels;
 
-use crate::say::Step;
-use crate::stack::{Lock, hold};
+use crate::stack::Lock;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -40,7 +39,7 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
         return Ok(());
     }
     let parts = workspace.local().join("parts");
-    let _lock = lock(&parts.join(".lock"))?;
+    let _lock = Lock::wait(&parts.join(".lock"), "parts", "another `cargo dev` is fetching them; waiting for it")?;
     download::clear_unfinished(&parts)?;
     for part in wanted.iter().filter(is_missing) {
         match part {
@@ -51,16 +50,6 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn lock(path: &std::path::Path) -> Result<Lock> {
-    if let Some(lock) = hold(path)? {
-        return Ok(lock);
-    }
-    let step = Step::begin("parts", "another `cargo dev` is fetching them; waiting for it");
-    let lock = Lock::wait(path)?;
-    step.done("fetched by another `cargo dev`");
-    Ok(lock)
 }
 
 /// What Debian has to provide for these parts, as far as they are still to be fetched.

@@ -22,7 +22,8 @@ pub(crate) struct StatusArgs {
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Status {
-    url: Option<String>,
+    /// Empty when nothing runs.
+    url: String,
     ready: bool,
     parts: Vec<PartStatus>,
 }
@@ -43,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, args: &StatusArgs) -> Result<ExitCode> 
     let status = file.map(|file| status(&file)).unwrap_or_default();
     if args.json {
         println!("{}", serde_json::to_string(&status)?);
-    } else if status.url.is_some() {
+    } else if !status.url.is_empty() {
         print(&status);
     } else {
         println!("Nothing runs in {}; `cargo dev up` starts it.", dir.root().display());
@@ -55,7 +56,7 @@ fn status(file: &StackFile) -> Status {
     if file.supervisor_alive().is_none() {
         return Status::default();
     }
-    Status { url: Some(file.url.clone()), ready: file.ready, parts: parts(file) }
+    Status { url: file.url.clone(), ready: file.ready, parts: parts(file) }
 }
 
 /// What is recorded of the parts and, of the functions, what lambda-local says now.
@@ -76,7 +77,7 @@ pub(crate) fn parts(file: &StackFile) -> Vec<PartStatus> {
 
 fn print(status: &Status) {
     let word = if status.ready { "ready" } else { "not ready" };
-    println!("{}  {word}\n", status.url.as_deref().unwrap_or_default());
+    println!("{}  {word}\n", status.url);
     println!("{:<14} {:>8}  {:<44} LOG", "PART", "PID", "ADDRESS");
     for part in &status.parts {
         let pid = part.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());

@@ -10,7 +10,7 @@ mod run;
 pub(crate) use args::{Broker, UpArgs};
 
 use crate::prepare::{self, Pinned, machine};
-use crate::stack::StackFile;
+use crate::stack::{Lock, StackFile};
 use crate::workspace::{StackDir, Workspace};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -25,15 +25,17 @@ pub(crate) enum Functions {
 
 pub(crate) fn run(workspace: &Workspace, args: &UpArgs, functions: Functions) -> Result<ExitCode> {
     let dir = workspace.stack_dir(args.data.as_deref())?;
-    if let Some(file) = attempt::running(&dir)? {
-        return already(args, &dir, &file);
-    }
     if args.supervised {
         return detached::be_supervisor(workspace, &dir, args, functions);
     }
+    let starting =
+        Lock::wait(&dir.start_lock_file(), "up", "another `cargo dev up` is starting this stack; waiting for it")?;
+    if let Some(file) = attempt::running(&dir)? {
+        return already(args, &dir, &file);
+    }
     println!("Passbook, in {}", dir.root().display());
     prepare(workspace, args, functions)?;
-    if args.detach { detached::start(&dir) } else { run::supervise(workspace, &dir, args, functions) }
+    if args.detach { detached::start(&dir) } else { run::supervise(workspace, &dir, args, functions, Some(starting)) }
 }
 
 fn already(args: &UpArgs, dir: &StackDir, file: &StackFile) -> Result<ExitCode> {

@@ -95,6 +95,11 @@ impl StackDir {
         self.root.join("stack.json")
     }
 
+    /// Held by the one `up` that may prepare and start the stack.
+    pub(crate) fn start_lock_file(&self) -> PathBuf {
+        self.root.join("start.lock")
+    }
+
     /// Held by the supervisor as long as it lives.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.root.join("lock")

@@ -1,5 +1,6 @@
 //! Who may touch a directory. The kernel takes a lock back when its holder dies, however it dies.
 
+use crate::say::Step;
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -21,8 +22,12 @@ pub(crate) fn hold(path: &Path) -> Result<Option<Lock>> {
 }
 
 impl Lock {
-    /// Waits for as long as another process holds it.
-    pub(crate) fn wait(path: &Path) -> Result<Self> {
+    /// Waits for as long as another process holds it, and says what that one does.
+    pub(crate) fn wait(path: &Path, name: &str, meanwhile: &str) -> Result<Self> {
+        if let Some(lock) = hold(path)? {
+            return Ok(lock);
+        }
+        let _step = Step::begin(name, meanwhile);
         let file = open(path)?;
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(Self { _file: file })

@@ -75,5 +75,5 @@ pub(crate) fn be_supervisor(
     functions: Functions,
 ) -> Result<ExitCode> {
     setsid().context("cannot begin a session of its own")?;
-    run::supervise(workspace, dir, args, functions)
+    run::supervise(workspace, dir, args, functions, None)
 }

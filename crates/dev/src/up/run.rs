@@ -9,7 +9,7 @@ use crate::exit::Interrupted;
 use crate::part::{self, nginx};
 use crate::process::Identity;
 use crate::say;
-use crate::stack::{StackFile, hold};
+use crate::stack::{Lock, StackFile, hold};
 use crate::supervise::{Events, Supervisor, orphans};
 use crate::workspace::{StackDir, Workspace};
 use anyhow::{Context, Result, bail};
@@ -17,20 +17,23 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// `starting` is given back as soon as this process holds the stack.
 pub(crate) fn supervise(
     workspace: &Workspace,
     dir: &StackDir,
     args: &UpArgs,
     functions: Functions,
+    starting: Option<Lock>,
 ) -> Result<ExitCode> {
     let Some(_lock) = hold(&dir.lock_file())? else {
-        bail!("another `cargo dev up` has just started in {}", dir.root().display());
+        bail!("another `cargo dev` holds the stack in {}", dir.root().display());
     };
+    drop(starting);
     let began = Instant::now();
     let events = Events::with_signals()?;
     let last = clear(dir, args)?;
     let plan = Plan::make(dir, args, functions, &last)?;
-    let mut supervisor = Supervisor::new(dir.clone(), stack_file(&plan), events);
+    let mut supervisor = Supervisor::new(dir.clone(), stack_file(&plan, &last), events);
     supervisor.write_file()?;
     let started = bring_up::bring_up(workspace, dir, args, functions, &plan, &mut supervisor);
     if let Err(error) = started {
@@ -48,14 +51,17 @@ pub(crate) fn supervise(
     Ok(ExitCode::SUCCESS)
 }
 
-fn stack_file(plan: &Plan) -> StackFile {
+/// Ports of parts that do not run this time stay remembered: their data may be wanted again.
+fn stack_file(plan: &Plan, last: &StackFile) -> StackFile {
+    let mut ports = last.ports.clone();
+    ports.extend(plan.ports());
     StackFile {
         url: nginx::url(plan.nginx),
         ready: false,
         supervisor: Identity::of_this_process(),
         brokers: plan.brokers.clone(),
         mongo: plan.mongo_uri.clone(),
-        ports: plan.ports(),
+        ports,
         parts: Vec::new(),
     }
 }
