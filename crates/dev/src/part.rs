@@ -67,11 +67,15 @@ pub(crate) enum Probe {
     Started,
 }
 
+/// Nothing else is decided while a probe waits.
+const PROBE_WAITS: Duration = Duration::from_secs(1);
+
 impl Probe {
     pub(crate) fn answers(&self) -> bool {
         match self {
-            Self::Port(address) => TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok(),
-            Self::Http(url) => crate::http::get(url).is_ok_and(|body| body.get("ready") != Some(&Value::Bool(false))),
+            Self::Port(address) => TcpStream::connect_timeout(address, PROBE_WAITS).is_ok(),
+            Self::Http(url) => crate::http::get_within(url, PROBE_WAITS)
+                .is_ok_and(|body| body.get("ready") != Some(&Value::Bool(false))),
             Self::Started => true,
         }
     }

@@ -5,6 +5,7 @@ use crate::workspace::{StackDir, Workspace};
 use std::time::Duration;
 
 pub(crate) const NAME: &str = "lambda-local";
+pub(crate) const POLLER: &str = "poller";
 /// An invocation of `settler` may take its whole minute.
 pub(crate) const STOP: Stop = Stop::terminate(70);
 
@@ -60,7 +61,7 @@ pub(crate) fn poller(workspace: &Workspace, invoke: &str, parameters: &Parameter
     args = with_path(args, "--template", &workspace.file("template.yaml"));
     args.extend(parameters.args().into_iter().map(Into::into));
     Part {
-        name: "poller",
+        name: POLLER,
         program: workspace.binary("lambda-local"),
         args,
         env: Vec::new(),

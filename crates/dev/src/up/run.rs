@@ -126,5 +126,5 @@ fn what_stays(plan: &Plan) -> &'static str {
 
 /// Topics on a broker that forgets are made again each time it comes back, and lambda-local must join them anew.
 fn dependants_of_a_forgetful_broker() -> Vec<&'static str> {
-    vec![part::lambda_local::NAME]
+    vec![part::lambda_local::NAME, part::lambda_local::POLLER]
 }

@@ -147,10 +147,8 @@ fn watch_functions(
     let invoke = lambda_local::url(plan.functions);
     supervisor.launch(gateway::part(workspace, gateway_port, &format!("{invoke}/lambda-url/api")))?;
     supervisor.await_ready(gateway::NAME)?;
-    let poller = poller(workspace, &invoke, parameters);
-    let name = poller.name;
-    supervisor.launch(poller)?;
-    supervisor.await_ready(name)?;
+    supervisor.launch(poller(workspace, &invoke, parameters))?;
+    supervisor.await_ready(lambda_local::POLLER)?;
     Ok(nginx::Behind::gateway(gateway_port))
 }
 

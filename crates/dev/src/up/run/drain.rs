@@ -19,7 +19,7 @@ pub(crate) fn stop_taking_requests(supervisor: &mut Supervisor) -> Result<()> {
 /// Waits, at most half a minute, until nothing accepted is unsettled; another Ctrl-C ends the wait. What is left then is
 /// in the log, and is settled after the next start.
 pub(crate) fn settle_the_rest(workspace: &Workspace, supervisor: &mut Supervisor) {
-    if !supervisor.is_running(lambda_local::NAME) {
+    if ![lambda_local::NAME, lambda_local::POLLER].iter().any(|name| supervisor.is_running(name)) {
         return;
     }
     let operator = Operator::new(workspace, &supervisor.file.brokers, &supervisor.file.mongo);
