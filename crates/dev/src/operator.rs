@@ -3,6 +3,7 @@
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -57,7 +58,8 @@ impl Operator {
     /// password, and arguments can be read by everybody on the machine.
     fn ask(&self, words: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.program);
-        command.args(words).stdin(Stdio::null());
+        // In a group of its own: a Ctrl-C is for this program, which goes on asking while it drains the log.
+        command.args(words).stdin(Stdio::null()).process_group(0);
         command.env("KAFKA_BOOTSTRAP_SERVERS", &self.brokers).env("MONGODB_URI", &self.mongo);
         let output = command.output().with_context(|| format!("cannot run {}", self.program.display()))?;
         if !output.status.success() {

@@ -100,6 +100,18 @@ impl Supervisor {
         }
     }
 
+    /// Whether a signal is among what has happened and was not looked at yet.
+    pub(crate) fn was_asked(&mut self) -> bool {
+        let mut asked = false;
+        while let Some(event) = self.events.within(Duration::ZERO) {
+            match event {
+                Event::Asked(_) => asked = true,
+                Event::Ended { pid, .. } => self.mark_stopped(pid),
+            }
+        }
+        asked
+    }
+
     fn during_start(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Asked(_) => Err(Interrupted.into()),
@@ -200,27 +212,26 @@ impl Supervisor {
         }
         self.slots[at].state = State::Stopped;
         self.record(at)?;
-        if orderly {
-            step.done("stopped");
-        } else {
-            step.done(format!("did not stop within {}: killed", seconds(stop.grace)));
-        }
+        step.done(if orderly { "stopped" } else { "killed" });
         Ok(())
     }
 
     /// A second signal while the stack stops means: at once.
     fn await_end(&mut self, at: usize, process: Identity, within: Duration) -> bool {
         let deadline = Instant::now() + within;
+        let name = self.slots[at].part.name;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.events.within(left) {
+            match self.events.within(deadline.saturating_duration_since(Instant::now())) {
                 Some(Event::Ended { pid, .. }) if pid == process.pid => return true,
                 Some(Event::Ended { pid, .. }) => self.mark_stopped(pid),
                 Some(Event::Asked(_)) => {
-                    say::line(self.slots[at].part.name, "asked again: killing it");
+                    say::line(name, "asked again: not waiting for its orderly end");
                     return false;
                 }
-                None => return false,
+                None => {
+                    say::line(name, format!("did not stop within {}", seconds(within)));
+                    return false;
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -76,7 +77,8 @@ fn format_storage(place: &Place) -> Result<()> {
         &cluster_id()?,
         "-c",
     ]);
-    let output = command.arg(place.properties()).output().context("cannot run java")?;
+    // A Ctrl-C is for this program, which ends in order.
+    let output = command.arg(place.properties()).process_group(0).output().context("cannot run java")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("Kafka could not format its storage in {}: {}", place.data().display(), said.trim());

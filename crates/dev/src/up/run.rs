@@ -37,6 +37,8 @@ pub(crate) fn supervise(
     supervisor.write_file()?;
     let started = bring_up::bring_up(workspace, dir, args, functions, &plan, &mut supervisor);
     if let Err(error) = started {
+        // What fails once a person has pressed Ctrl-C fails for that reason.
+        let error = if supervisor.was_asked() { Interrupted.into() } else { error };
         stop_after_failure(&mut supervisor, &error)?;
         return Err(error);
     }
