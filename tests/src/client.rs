@@ -102,7 +102,7 @@ impl Client {
         let mut entries = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = self.get(&format!("/accounts/{id}/transactions?limit=100{cursor}"))?.json(200)?;
+            let page = self.get(&format!("/accounts/{id}/transactions?limit=500{cursor}"))?.json(200)?;
             entries.extend(page["transactions"].as_array().context("a statement has transactions")?.iter().cloned());
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),

@@ -16,7 +16,7 @@ use crate::wait_until;
 use crate::workspace::root;
 
 /// An orderly end: NGINX, an invocation of `settler` that may take its minute, Kafka, mongod.
-const DOWN_WITHIN: Duration = Duration::from_secs(120);
+const DOWN_WITHIN: Duration = Duration::from_secs(150);
 
 #[derive(Debug)]
 pub(crate) struct Guardian {

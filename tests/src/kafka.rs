@@ -7,10 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
+
+use crate::wait_until;
 
 pub const COMMANDS: &str = "passbook.commands";
 pub const OUTCOMES: &str = "passbook.outcomes";
@@ -32,6 +34,7 @@ pub struct Record {
     pub timestamp_ms: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Log {
@@ -66,17 +69,22 @@ impl Log {
             let Some(message) = self.consumer.poll(Duration::from_millis(200)) else { continue };
             let message = message?;
             if message.offset() < to[usize::try_from(message.partition())?] {
-                records.push(Record {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-                    key: message.key().map(Vec::from),
-                    value: message.payload().map(Vec::from),
-                });
+                records.push(Record::from(&message));
             }
         }
         self.consumer.unassign()?;
         Ok(records)
+    }
+
+    /// The records from these ends on, as soon as there are so many.
+    pub fn await_records(&self, topic: &str, from: &Ends, count: usize) -> Result<Vec<Record>> {
+        let count = i64::try_from(count)?;
+        wait_until(&format!("{topic} has {count} records more"), PATIENCE, || {
+            let to = self.ends(topic)?;
+            let more: i64 = stretches(from, &to).map(|(_, from, to)| to - from).sum();
+            Ok((more >= count).then_some(()))
+        })?;
+        self.records_since(topic, from)
     }
 
     /// Appends one record, whatever is in it; to the partition of its key unless one is named.
@@ -103,7 +111,25 @@ impl std::fmt::Debug for Log {
     }
 }
 
+impl From<&BorrowedMessage<'_>> for Record {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+            key: message.key().map(Vec::from),
+            value: message.payload().map(Vec::from),
+            headers: headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect(),
+        }
+    }
+}
+
 impl Record {
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+
     pub fn json(&self) -> Result<Value> {
         Ok(serde_json::from_slice(self.value.as_deref().context("the record has no value")?)?)
     }
@@ -113,13 +139,14 @@ impl Record {
 pub fn event(brokers: &str, topic: &str, records: &[Record]) -> Value {
     let mut partitions = serde_json::Map::new();
     for record in records {
+        let headers: Vec<_> = record.headers.iter().map(|(name, value)| json!({ name: value })).collect();
         let encoded = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| BASE64.encode(bytes));
         let of_partition = partitions.entry(format!("{topic}-{}", record.partition)).or_insert_with(|| json!([]));
         if let Some(list) = of_partition.as_array_mut() {
             list.push(json!({
                 "topic": topic, "partition": record.partition, "offset": record.offset,
                 "timestamp": record.timestamp_ms, "timestampType": "LOG_APPEND_TIME",
-                "key": encoded(&record.key), "value": encoded(&record.value), "headers": [],
+                "key": encoded(&record.key), "value": encoded(&record.value), "headers": headers,
             }));
         }
     }

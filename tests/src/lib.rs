@@ -23,7 +23,7 @@ mod workspace;
 pub use client::{Answer, Client, deposit, withdrawal, withdrawal_request};
 pub use kafka::Log;
 pub use load::{Load, Tally};
-pub use stack::{Options, Stack};
+pub use stack::{Options, Stack, kill_what_is_left};
 pub use status::{Part, Status};
 pub use wait::wait_until;
 pub use workspace::{dev_program, release_binary, root};

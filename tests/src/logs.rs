@@ -43,7 +43,7 @@ pub fn scan(directory: &Path, expected: &[Expected]) -> Result<()> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| format!("no logs in {}", directory.display()))? {
         let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".log")) else { continue };
+        let Some(name) = path.file_name().and_then(|name| part_of(name.to_str()?)) else { continue };
         // What clients sent stands in the access log; it says nothing about errors.
         if name != "access" {
             let text = fs::read(&path).with_context(|| path.display().to_string())?;
@@ -52,6 +52,11 @@ pub fn scan(directory: &Path, expected: &[Expected]) -> Result<()> {
     }
     ensure!(found.is_empty(), "unexpected errors in the logs:\n{}", found.join("\n"));
     Ok(())
+}
+
+/// `kafka.log` of this run, `kafka.log.1` of the one before.
+fn part_of(file: &str) -> Option<&str> {
+    file.strip_suffix(".log").or_else(|| file.strip_suffix(".log.1"))
 }
 
 fn unexpected(log: &str, text: &str, expected: &[Expected]) -> Vec<String> {

@@ -51,15 +51,16 @@ impl Stack {
         }
         let status = self.status()?;
         ensure!(status.ready, "dev up ended well, but the stack is not ready: {status:?}");
-        self.url = status.url;
+        self.url = status.url.context("a ready stack has a URL")?;
         Ok(())
     }
 
     /// Brings it down, keeps the data, and sees that no process of it is left.
     pub fn down(&mut self) -> Result<()> {
         let Some(mut guardian) = self.guardian.take() else { return Ok(()) };
+        let known = self.status().map(|status| status.pids()).unwrap_or_default();
         let ended = guardian.end();
-        let left = self.kill_what_is_left();
+        let left = kill_what_is_left(known, self.data());
         ended.with_context(|| fs::read_to_string(self.data().join("down.log")).unwrap_or_default())?;
         ensure!(left.is_empty(), "left behind by dev down, killed now: {left:?}");
         Ok(())
@@ -69,14 +70,6 @@ impl Stack {
     pub fn finish(mut self, expected: &[Expected]) -> Result<()> {
         self.down()?;
         logs::scan(&self.data().join("logs"), expected).inspect_err(|_| self.keep())
-    }
-
-    fn kill_what_is_left(&self) -> Vec<u32> {
-        let left = process::mentioning(&self.data().display().to_string());
-        for pid in &left {
-            let _ = process::kill(*pid);
-        }
-        left
     }
 
     pub fn data(&self) -> &Path {
@@ -96,8 +89,7 @@ impl Stack {
     }
 
     pub fn status(&self) -> Result<Status> {
-        let said = self.dev(&["status", "--json"])?;
-        serde_json::from_str(&said).with_context(|| format!("dev status --json said {said}"))
+        Status::of(self.data())
     }
 
     /// Runs a command of `dev` on this stack and gives what it printed.
@@ -152,6 +144,19 @@ impl Stack {
             eprintln!("kept to look at: {}", data.keep().display());
         }
     }
+}
+
+/// Kills, and names, the processes of a stack that should have ended: those it had, and those that speak of its data.
+pub fn kill_what_is_left(known: Vec<u32>, data: &Path) -> Vec<u32> {
+    let mut left: Vec<_> = known.into_iter().filter(|pid| process::is_alive(*pid)).collect();
+    left.extend(process::mentioning(&data.display().to_string()));
+    left.sort_unstable();
+    left.dedup();
+    for pid in &left {
+        // One may end by itself meanwhile.
+        let _ = process::kill(*pid);
+    }
+    left
 }
 
 impl Drop for Stack {

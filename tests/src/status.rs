@@ -1,11 +1,17 @@
 //! What `dev status --json` says.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::workspace::{dev_program, root};
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Status {
-    pub url: String,
+    /// Nothing while no stack runs.
+    pub url: Option<String>,
     pub ready: bool,
     pub parts: Vec<Part>,
 }
@@ -23,6 +29,19 @@ pub struct Part {
 }
 
 impl Status {
+    /// Of the stack in this directory. `dev` exits with 1 while it is not ready, and says why in the same words.
+    pub fn of(data: &Path) -> Result<Self> {
+        let mut status = Command::new(dev_program()?);
+        status.args(["status", "--json", "--data"]).arg(data).current_dir(root());
+        let output = status.output().context("cannot run dev")?;
+        let said = || format!("dev status: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).with_context(said)
+    }
+
+    pub fn pids(&self) -> Vec<u32> {
+        self.parts.iter().filter_map(|part| part.pid).collect()
+    }
+
     pub fn part(&self, name: &str) -> Result<&Part> {
         let names = || self.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
         let part = self.parts.iter().find(|part| part.name == name);

@@ -53,7 +53,7 @@ fn settles_exactly(stack: &Stack, requests: u32, concurrency: u32) -> Result<()>
     operator::settle_all(stack, Duration::from_secs(60))?;
     let count = i64::from(requests);
     assert_eq!(standing(stack)?, (before.0 + count, before.1 + count * AMOUNT), "entries and balance");
-    let outcomes = log.records_since(OUTCOMES, &published)?;
+    let outcomes = log.await_records(OUTCOMES, &published, usize::try_from(requests)?)?;
     let ids: HashSet<String> =
         outcomes.iter().map(|record| Ok(record.json()?["id"].to_string())).collect::<Result<_>>()?;
     assert_eq!(ids.len(), usize::try_from(requests)?, "outcomes");

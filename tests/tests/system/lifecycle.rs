@@ -1,13 +1,15 @@
 //! Starting, stopping, starting again, two side by side.
 
-use std::fs::File;
-use std::process::{Command, Stdio};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use system_tests::process::{self, Kind};
-use system_tests::{Options, Stack, Status, deposit, dev_program, operator, root, wait_until};
+use system_tests::{Options, Stack, Status, deposit, dev_program, kill_what_is_left, operator, root, wait_until};
 
 use crate::shared::{CALM, lone_trial};
 
@@ -18,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             data_survives_and_stacks_stand_side_by_side,
         ),
         lone_trial("lifecycle::interrupt_ends_a_stack_in_the_foreground", interrupt_ends_a_stack_in_the_foreground),
+        lone_trial("lifecycle::one_request_per_environment_settles_too", one_request_per_environment_settles_too),
         lone_trial("lifecycle::embedded_broker_forgets_and_money_stays", embedded_broker_forgets_and_money_stays),
     ]
 }
@@ -61,26 +64,43 @@ fn interrupt_ends_a_stack_in_the_foreground() -> Result<()> {
     let mut up = up.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn().context("cannot run dev up")?;
     let ended = interrupt_when_ready(&mut up, data.path());
     // Whatever went wrong, nothing stays behind.
-    let left = process::mentioning(&data.path().display().to_string());
-    left.iter().for_each(|pid| drop(process::kill(*pid)));
+    let left = kill_what_is_left(ended.as_ref().map(Vec::clone).unwrap_or_default(), data.path());
     up.wait()?;
-    ended.with_context(|| std::fs::read_to_string(data.path().join("up.log")).unwrap_or_default())?;
+    ended.with_context(|| fs::read_to_string(data.path().join("up.log")).unwrap_or_default())?;
     ensure!(left.is_empty(), "left behind by dev up: {left:?}");
     Ok(())
 }
 
-fn interrupt_when_ready(up: &mut std::process::Child, data: &std::path::Path) -> Result<()> {
-    wait_until("the stack in the foreground is ready", Duration::from_secs(120), || {
+/// Gives the processes that the stack had.
+fn interrupt_when_ready(up: &mut Child, data: &Path) -> Result<Vec<u32>> {
+    let status = wait_until("the stack in the foreground is ready", Duration::from_secs(120), || {
         ensure!(up.try_wait()?.is_none(), "dev up has ended");
-        let mut status = Command::new(dev_program()?);
-        let output = status.args(["status", "--json", "--data"]).arg(data).current_dir(root()).output()?;
-        let status: Status = serde_json::from_slice(&output.stdout)?;
-        Ok(status.ready.then_some(()))
+        Ok(Some(Status::of(data)?).filter(|status| status.ready))
     })?;
     process::send(up.id(), Kind::SIGINT)?;
-    let status = wait_until("dev up ends", Duration::from_secs(60), || Ok(up.try_wait()?))?;
-    ensure!(status.success(), "dev up: {status}");
-    Ok(())
+    let ended = wait_until("dev up ends", Duration::from_secs(60), || Ok(up.try_wait()?))?;
+    ensure!(ended.success(), "dev up: {ended}");
+    Ok(status.pids())
+}
+
+/// Plain Lambda: many environments, one request in each.
+fn one_request_per_environment_settles_too() -> Result<()> {
+    let stack = Stack::start(Options { args: vec!["--one-request-per-environment"] })?;
+    let client = stack.client();
+    let waiting: Vec<_> = (0..8)
+        .map(|number| {
+            let client = client.clone();
+            thread::spawn(move || client.settle(&deposit(&format!("plain-{number}"), 5)))
+        })
+        .collect();
+    for request in waiting {
+        let outcome = request.join().map_err(|_| anyhow!("a request panicked"))??;
+        assert_eq!(outcome["status"], "posted", "{outcome}");
+    }
+    let environments = stack.status()?.environments("api").len();
+    ensure!(environments > 1, "{environments} environments of api for eight requests at once");
+    operator::settle_all(&stack, Duration::from_secs(20))?;
+    stack.finish(&[])
 }
 
 fn embedded_broker_forgets_and_money_stays() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use system_tests::kafka::{self, COMMANDS, OUTCOMES, Record};
@@ -11,7 +11,8 @@ use system_tests::{Client, Stack, deposit, operator, withdrawal, withdrawal_requ
 use crate::shared::CALM;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    crate::trials!(&CALM, redelivery: redelivered_records_change_nothing, redelivered_outcomes_are_published_again)
+    crate::trials!(&CALM, redelivery: redelivered_records_change_nothing, redelivered_outcomes_are_published_again,
+        trace_of_a_request_travels_through_the_log)
 }
 
 /// One command of each fate, settled; and their records.
@@ -61,10 +62,10 @@ fn redelivered_outcomes_are_published_again(stack: &Stack) -> Result<()> {
     let log = stack.kafka()?;
     let start = log.ends(OUTCOMES)?;
     let records = settle_some(stack, "republished")?;
-    let first = outcomes(&log.records_since(OUTCOMES, &start)?)?;
+    let first = outcomes(&log.await_records(OUTCOMES, &start, 5)?)?;
     let middle = log.ends(OUTCOMES)?;
     deliver(stack, &records)?;
-    let second = outcomes(&log.records_since(OUTCOMES, &middle)?)?;
+    let second = outcomes(&log.await_records(OUTCOMES, &middle, 5)?)?;
     assert_eq!(first.len(), 5, "{first:?}");
     assert_eq!(first, second);
     Ok(())
@@ -73,4 +74,18 @@ fn redelivered_outcomes_are_published_again(stack: &Stack) -> Result<()> {
 fn outcomes(records: &[Record]) -> Result<BTreeMap<String, Value>> {
     let outcome = |record: &Record| Ok((record.json()?["id"].to_string(), record.json()?));
     records.iter().map(outcome).collect()
+}
+
+fn trace_of_a_request_travels_through_the_log(stack: &Stack) -> Result<()> {
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (client, log) = (stack.client(), stack.kafka()?);
+    let starts = [log.ends(COMMANDS)?, log.ends(OUTCOMES)?];
+    client.settle_with(&deposit("traced", 1), &[("traceparent", TRACEPARENT)])?.json(200)?;
+    for (topic, start) in [COMMANDS, OUTCOMES].into_iter().zip(&starts) {
+        let records = log.await_records(topic, start, 1)?;
+        let traced = records.iter().find(|record| record.key.as_deref() == Some(b"traced"));
+        let traceparent = traced.with_context(|| format!("no record in {topic}"))?.header("traceparent");
+        assert_eq!(traceparent, Some(TRACEPARENT.as_bytes()), "{topic}");
+    }
+    Ok(())
 }

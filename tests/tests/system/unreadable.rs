@@ -36,7 +36,7 @@ fn records_that_nobody_can_read_are_set_aside(stack: &Stack) -> Result<()> {
     let after = client.settle(&deposit("patient", 23))?;
     assert_eq!((after["status"].as_str(), after["balance"].as_i64()), (Some("posted"), Some(123)), "{after}");
     operator::settle_all(stack, Duration::from_secs(20))?;
-    let published = log.records_since(OUTCOMES, &outcomes)?;
+    let published = log.await_records(OUTCOMES, &outcomes, garbage.len() + 2)?;
     let said: Vec<_> = published.iter().map(|record| record.json()).collect::<Result<_>>()?;
     let unreadable: Vec<_> = said.iter().filter(|outcome| outcome["status"] == "unreadable").collect();
     assert_eq!(unreadable.len(), garbage.len(), "one outcome for each record: {said:?}");
