@@ -12,6 +12,7 @@ pub(crate) use client_events::ClientEvents;
 pub use msk::FindError;
 
 use crate::config::{Brokers, LogConfig, Sasl, Security};
+use crate::{AppendError, KafkaCommandLog, KafkaOutcomeLog, PublishError, Topics};
 
 /// Where the brokers are and how to sign in. Finding it asks AWS, for an MSK cluster; no broker is asked anything.
 #[derive(Debug, Clone)]
@@ -40,6 +41,27 @@ impl Cluster {
     /// How long an append may wait for its confirmation.
     pub fn append_timeout(&self) -> Duration {
         self.append_timeout
+    }
+
+    /// Opens the command topic for writing. Needs no broker.
+    ///
+    /// # Errors
+    /// When librdkafka refuses its settings.
+    pub fn command_log(&self) -> Result<KafkaCommandLog, AppendError> {
+        KafkaCommandLog::open(self)
+    }
+
+    /// Opens the outcome topic for writing. Needs no broker. A record not confirmed within the time-out has failed.
+    ///
+    /// # Errors
+    /// When librdkafka refuses its settings.
+    pub fn outcome_log(&self, timeout: Duration) -> Result<KafkaOutcomeLog, PublishError> {
+        KafkaOutcomeLog::open(self, timeout)
+    }
+
+    /// The topics, for the operator; every call about them ends within the time-out.
+    pub fn topics(&self, timeout: Duration) -> Topics {
+        Topics::new(self, timeout)
     }
 
     pub(crate) fn events(&self) -> ClientEvents {

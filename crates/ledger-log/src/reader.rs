@@ -121,10 +121,13 @@ impl Reader {
         }
     }
 
+    /// The events of a consumer come with its polls, one at a time.
     fn trouble(&self) -> Option<String> {
-        // The events of a consumer come with its polls.
-        drop(self.consumer.poll(Duration::ZERO));
-        self.events.last_trouble()
+        const MOST_EVENTS: usize = 100;
+        (0..MOST_EVENTS).find_map(|_| {
+            drop(self.consumer.poll(Duration::from_millis(1)));
+            self.events.last_trouble()
+        })
     }
 }
 

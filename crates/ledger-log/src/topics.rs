@@ -74,7 +74,7 @@ pub struct Topics {
 }
 
 impl Topics {
-    pub fn new(cluster: &Cluster, timeout: Duration) -> Self {
+    pub(crate) fn new(cluster: &Cluster, timeout: Duration) -> Self {
         Self { cluster: cluster.clone(), timeout }
     }
 

@@ -35,11 +35,7 @@ pub struct KafkaCommandLog {
 }
 
 impl KafkaCommandLog {
-    /// Needs no broker.
-    ///
-    /// # Errors
-    /// When librdkafka refuses its settings.
-    pub fn open(cluster: &Cluster) -> Result<Self, AppendError> {
+    pub(crate) fn open(cluster: &Cluster) -> Result<Self, AppendError> {
         let timeout = cluster.append_timeout();
         let mut config = cluster.client_config("passbook-commands");
         config
@@ -48,7 +44,10 @@ impl KafkaCommandLog {
             .set("linger.ms", LINGER_MS)
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
-            .set("compression.type", "lz4")
+            // The embedded broker counts a compressed batch as one record and gives its offsets out again.
+            .set("compression.type", "none")
+            // A topic that is not there is said at once; what has just been created is shown within this time.
+            .set("topic.metadata.propagation.max.ms", "1000")
             // The partition that every other client of Kafka would choose for the account.
             .set("partitioner", "murmur2_random");
         let producer = Producer::new(config, cluster.events(), Confirmations::default()).map_err(misconfigured)?;
@@ -63,7 +62,8 @@ impl KafkaCommandLog {
     async fn append_record(&self, record: NewRecord<'_>) -> Result<Appended, AppendError> {
         let NewRecord { account, generation, value, traceparent } = record;
         let delivery = self.deliver(account.as_str(), value, traceparent).await.inspect_err(|error| {
-            if *error == AppendError::Recreated {
+            // The topic is another one, or is about to be.
+            if matches!(error, AppendError::Recreated | AppendError::Misconfigured { .. }) {
                 self.known.forget();
             }
         })?;

@@ -83,7 +83,7 @@ mod tests {
         let batch = Batch::of(3);
         let error = |code| Err(KafkaError::MessageProduction(code));
         batch.record(error(RDKafkaErrorCode::MessageTimedOut));
-        batch.record(error(RDKafkaErrorCode::InvalidPartition));
+        batch.record(error(RDKafkaErrorCode::UnknownPartition));
         batch.record(Ok(()));
         let first = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
         assert_eq!(batch.finished().now_or_never(), Some(Some((2, first))));

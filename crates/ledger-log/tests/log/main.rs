@@ -1,0 +1,10 @@
+//! The log against its adapters: in memory, Apache Kafka, and the embedded broker (tansu).
+//!
+//! `PASSBOOK_TEST_KAFKA` and `PASSBOOK_TEST_TANSU` name a running one of each as host:port. The tests delete and create
+//! the ledger's topics there.
+
+mod broker;
+mod conformance;
+mod outages;
+mod recreated;
+mod topics;

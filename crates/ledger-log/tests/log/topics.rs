@@ -1,0 +1,80 @@
+//! Creating, describing and deleting the topics, and counting generations.
+
+use ledger_log::{AppendError, COMMANDS, CommandLog, CreateTopics, GENERATIONS, OUTCOMES, TopicsError};
+
+use crate::broker::{Broker, LAYOUT, kafka, tansu};
+
+#[tokio::test]
+async fn kafka_topics_come_and_go() {
+    let broker = kafka().await;
+    topics_come_and_go(&broker).await;
+    let settings = |topic: &str, described: &[ledger_log::TopicDescription]| {
+        described.iter().find(|found| found.topic == topic).unwrap().settings.clone()
+    };
+    let described = broker.topics.describe().await.unwrap();
+    let has = |topic: &str, name: &str, value: &str| {
+        let settings = settings(topic, &described);
+        assert!(settings.contains(&(name.to_owned(), value.to_owned())), "{topic}: {settings:?}");
+    };
+    has(COMMANDS, "message.timestamp.type", "LogAppendTime");
+    has(COMMANDS, "retention.ms", "-1");
+    has(COMMANDS, "min.insync.replicas", "1");
+    has(OUTCOMES, "retention.ms", "604800000");
+    has(GENERATIONS, "cleanup.policy", "compact");
+}
+
+#[tokio::test]
+async fn tansu_topics_come_and_go() {
+    topics_come_and_go(&tansu().await).await;
+}
+
+async fn topics_come_and_go(broker: &Broker) {
+    assert_eq!(broker.topics.command_ends().await.unwrap(), []);
+    broker.topics.begin_generation(8, 1).await.unwrap();
+    broker.topics.begin_generation(9, 1).await.unwrap();
+    assert_eq!(broker.topics.generation().await.unwrap(), Some(9));
+    assert_eq!(broker.topics.create(LAYOUT).await.unwrap(), [COMMANDS, OUTCOMES]);
+    assert_eq!(broker.topics.create(LAYOUT).await.unwrap(), [""; 0], "they are there already");
+    let ends = broker.topics.command_ends().await.unwrap();
+    assert_eq!(ends.len(), 4);
+    assert!(
+        ends.iter().enumerate().all(|(at, end)| usize::from(end.partition) == at && end.start == 0 && end.end == 0)
+    );
+    let topics: Vec<_> = broker
+        .topics
+        .describe()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|found| (found.topic, found.partitions.len()))
+        .collect();
+    assert_eq!(topics, [(COMMANDS.to_owned(), 4), (OUTCOMES.to_owned(), 4), (GENERATIONS.to_owned(), 1)]);
+    broker.topics.delete().await.unwrap();
+    assert_eq!(broker.topics.command_ends().await.unwrap(), []);
+    assert_eq!(broker.topics.generation().await.unwrap(), Some(9), "the count goes on");
+    broker.topics.create(LAYOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn more_replicas_than_brokers_are_refused() {
+    let broker = kafka().await;
+    let error = broker.topics.create(CreateTopics { partitions: 1, replication_factor: 3 }).await.unwrap_err();
+    assert!(
+        matches!(&error, TopicsError::Refused { action, .. } if action.contains("replication factor 3")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn without_topics_an_append_says_what_to_run() {
+    let broker = kafka().await;
+    broker.topics.begin_generation(1, 1).await.unwrap();
+    let log = broker.command_log();
+    let generation = log.generation().await.unwrap();
+    let account = "alice".parse().unwrap();
+    let record = ledger_log::NewRecord { account: &account, generation, value: b"{}", traceparent: None };
+    let error = log.append(record).await.unwrap_err();
+    let AppendError::Misconfigured { fix, .. } = &error else { panic!("{error}") };
+    assert_eq!(fix, "run `passbook topics create`");
+    assert!(!error.retry_helps() && !error.maybe_recorded());
+}
