@@ -1,0 +1,60 @@
+//! HTTP answers, made from the bodies of `ledger-wire`.
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use lambda_http::Body;
+use ledger_wire::problem::{MEDIA_TYPE, Problem, ProblemKind};
+use serde::Serialize;
+
+pub(crate) type Answer = Response<Body>;
+
+/// Seconds after which a client may try again what Kafka or MongoDB kept from being done.
+const RETRY_AFTER_SECONDS: u16 = 2;
+
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    with_media_type(status, "application/json", body)
+}
+
+pub(crate) fn problem(problem: &Problem) -> Answer {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = with_media_type(status, MEDIA_TYPE, problem);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    answer
+}
+
+pub(crate) fn not_found(detail: impl Into<String>) -> Answer {
+    problem(&ProblemKind::NotFound.detail(detail))
+}
+
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Answer {
+    let mut answer = problem(&ProblemKind::MethodNotAllowed.detail(format!("this address takes {allowed}")));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+/// Adds a header; leaves out what could not stand in one.
+pub(crate) fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+fn with_media_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Answer {
+    match serde_json::to_string(body) {
+        Ok(text) => {
+            let mut answer = Response::new(Body::Text(text));
+            *answer.status_mut() = status;
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            answer
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "an answer could not be written as JSON");
+            let mut answer = Response::new(Body::Empty);
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            answer
+        }
+    }
+}

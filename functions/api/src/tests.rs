@@ -1,0 +1,82 @@
+//! The door over a log and a store in memory: what it answers, and what then stands in the log.
+
+mod reads;
+mod requests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, StatusCode};
+use lambda_http::Body;
+use ledger::Timestamp;
+use ledger_log::MemoryLog;
+use ledger_store::{LogRecord, MemoryStore, PartitionBatch, Settling};
+use ledger_wire::record::{self, Place};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::Door;
+
+const NOW: Timestamp = Timestamp::from_epoch_ms(1_700_000_000_000);
+
+/// A door with its log and its store at hand.
+struct Counter {
+    log: Arc<MemoryLog>,
+    door: Door<MemoryStore>,
+}
+
+/// An answer as a client reads it.
+#[derive(Debug)]
+struct Received {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Counter {
+    fn new() -> Self {
+        let log = Arc::new(MemoryLog::new(1, 1));
+        Self { door: Door::new(log.clone(), MemoryStore::default(), || NOW), log }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Received {
+        let (parts, body) = self.door.answer(request).await.into_parts();
+        let text = match body {
+            Body::Text(text) => text,
+            other => panic!("a body of text, not {other:?}"),
+        };
+        Received { status: parts.status, headers: parts.headers, body: serde_json::from_str(&text).unwrap() }
+    }
+
+    async fn post(&self, body: &str) -> Received {
+        self.send(post(body)).await
+    }
+
+    async fn get(&self, path: &str) -> Received {
+        self.send(Request::builder().uri(path).body(Body::Empty).unwrap()).await
+    }
+
+    /// Does what `settler` does with everything in the log; what it has settled before is a redelivery.
+    async fn settle(&self) {
+        let records = self.log.commands().into_iter().map(|stored| {
+            let place = Place { partition: 0, offset: stored.offset as u64, recorded_at: NOW };
+            LogRecord::Command(record::decode(place, stored.key.as_deref(), stored.value.as_deref()).unwrap())
+        });
+        let batch = PartitionBatch { topic: ledger_log::COMMANDS.to_owned(), partition: 0, records: records.collect() };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        self.door.accounts.apply(batch, NOW, deadline).await.unwrap();
+    }
+}
+
+fn post(body: &str) -> Request<Body> {
+    Request::builder()
+        .method(Method::POST)
+        .uri("/transaction")
+        .header("content-type", "application/json")
+        .body(Body::Text(body.to_owned()))
+        .unwrap()
+}
+
+fn deposit(account: &str, amount: i64) -> String {
+    format!(r#"{{"type":"deposit","account":"{account}","amount":{amount},"currency":"EUR"}}"#)
+}

@@ -1,0 +1,115 @@
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Counter, deposit, post};
+
+const FIRST: &str = "alice.000g000000000000";
+
+#[tokio::test]
+async fn a_transaction_is_accepted_until_it_is_settled() {
+    let counter = Counter::new();
+    counter.post(&deposit("alice", 5)).await;
+    let path = format!("/transactions/{FIRST}");
+    assert_eq!(counter.get(&path).await.body, json!({"id": FIRST, "status": "accepted"}));
+    counter.settle().await;
+    let answer = counter.get(&path).await;
+    assert_eq!(
+        (answer.status, &answer.body["status"], &answer.body["balance"]),
+        (StatusCode::OK, &json!("posted"), &json!(5))
+    );
+}
+
+#[tokio::test]
+async fn a_client_may_wait_for_the_outcome() {
+    let counter = Counter::new();
+    let mut request = post(&deposit("alice", 5));
+    request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
+    let settled_meanwhile = async {
+        while counter.log.commands().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        counter.settle().await;
+    };
+    let (answer, ()) = futures::join!(counter.send(request), settled_meanwhile);
+    assert_eq!((answer.status, &answer.body["status"]), (StatusCode::OK, &json!("posted")));
+    assert_eq!(answer.headers["preference-applied"], "wait=5");
+}
+
+#[tokio::test]
+async fn a_wait_that_ends_first_is_still_accepted() {
+    let counter = Counter::new();
+    let mut request = post(&deposit("alice", 5));
+    request.headers_mut().insert("prefer", "wait=0".parse().unwrap());
+    assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_counts_once() {
+    let counter = Counter::new();
+    let keyed = |amount| {
+        let mut request = post(&deposit("alice", amount));
+        request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+        request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
+        request
+    };
+    for (records, amount) in [(1, 5), (2, 5), (3, 6)] {
+        let settled_meanwhile = async {
+            while counter.log.commands().len() < records {
+                tokio::task::yield_now().await;
+            }
+            counter.settle().await;
+        };
+        let (answer, ()) = futures::join!(counter.send(keyed(amount)), settled_meanwhile);
+        match records {
+            1 => assert_eq!(answer.headers.get("idempotency-replayed"), None),
+            2 => {
+                assert_eq!(answer.headers["idempotency-replayed"], "true");
+                assert_eq!(answer.body["id"], FIRST);
+            }
+            _ => {
+                assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+                assert_eq!(answer.body["type"], "/problems/idempotency-key-reused");
+            }
+        }
+    }
+    assert_eq!(counter.get("/accounts/alice").await.body["balance"], 5);
+}
+
+#[tokio::test]
+async fn an_account_and_its_book_are_read_newest_first() {
+    let counter = Counter::new();
+    for amount in 1..=20 {
+        counter.post(&deposit("alice", amount)).await;
+    }
+    counter.settle().await;
+    let account = counter.get("/accounts/alice").await.body;
+    assert_eq!((&account["balance"], &account["sequence"], &account["held"]), (&json!(210), &json!(20), &json!(0)));
+    let mut path = "/accounts/alice/transactions?limit=8".to_owned();
+    let mut amounts = Vec::new();
+    loop {
+        let stretch = counter.get(&path).await.body;
+        amounts
+            .extend(stretch["transactions"].as_array().unwrap().iter().map(|entry| entry["amount"].as_i64().unwrap()));
+        let Some(next) = stretch["next"].as_str() else { break };
+        path = format!("/accounts/alice/transactions?limit=8&cursor={next}");
+    }
+    assert_eq!(amounts, (1..=20).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_404_and_what_cannot_be_there_a_400() {
+    let counter = Counter::new();
+    for (path, status, field) in [
+        ("/accounts/nobody", 404, None),
+        ("/accounts/nobody/transactions", 404, None),
+        ("/accounts/@world", 400, Some("id")),
+        ("/transactions/alice", 400, Some("id")),
+        ("/transactions/alice.000g000000000000?wait=soon", 400, Some("wait")),
+        ("/accounts/alice/transactions?limit=0", 400, Some("limit")),
+        ("/accounts/alice/transactions?limit=501", 400, Some("limit")),
+        ("/accounts/alice/transactions?cursor=x", 400, Some("cursor")),
+    ] {
+        let answer = counter.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.body["field"].as_str()), (status, field), "{path}");
+    }
+}

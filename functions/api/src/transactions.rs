@@ -1,0 +1,140 @@
+//! `POST /transaction` and `GET /transactions/{id}`.
+
+use std::time::Duration;
+
+use http::header::{HeaderName, LOCATION};
+use http::{HeaderMap, Request, StatusCode};
+use lambda_http::Body;
+use ledger::{EntryStatus, IdempotencyKey, Outcome, Refusal, TransactionId};
+use ledger_log::{AppendError, NewRecord, Traceparent};
+use ledger_store::{Lookup, Reading};
+use ledger_wire::answer::{AcceptedBody, OutcomeBody, UnreadableBody};
+use ledger_wire::problem::{Problem, ProblemKind};
+use ledger_wire::{FieldFault, NewCommand, record};
+use tokio::time::Instant;
+
+use crate::answers::{Answer, json, not_found, problem, with_header};
+use crate::body::json_bytes;
+use crate::door::{Door, read_problem};
+use crate::preferences::{PREFERENCE_APPLIED, asked_wait, preferred_wait};
+use crate::query::parameter;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Appends a command. 202 as soon as the log has it, or with `Prefer: wait=N` its outcome when that comes in time.
+pub(crate) async fn accept<R: Reading>(door: &Door<R>, request: &Request<Body>) -> Answer {
+    let command = match read_command(request) {
+        Ok(command) => command,
+        Err(fault) => return problem(&fault),
+    };
+    let id = match append(door, &command, request.headers()).await {
+        Ok(id) => id,
+        Err(error) => return problem(&append_problem(&error)),
+    };
+    match preferred_wait(request.headers()) {
+        None => accepted(&id),
+        Some(wait) => {
+            let answer = outcome_in_time(door, &id, wait).await.unwrap_or_else(|| accepted(&id));
+            with_header(answer, PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs()))
+        }
+    }
+}
+
+/// Says what became of a command; with `?wait=N` as soon as it is known.
+pub(crate) async fn show<R: Reading>(door: &Door<R>, request: &Request<Body>, id: &str) -> Answer {
+    let wait = match asked_wait(parameter(request.uri(), "wait").as_deref()) {
+        Ok(wait) => wait,
+        Err(fault) => return problem(&fault.into()),
+    };
+    let id: TransactionId = match id.parse() {
+        Ok(id) => id,
+        Err(rule) => return problem(&FieldFault::new("id", rule).into()),
+    };
+    let until = Instant::now() + wait.unwrap_or(Duration::ZERO);
+    match door.accounts.await_outcome(&id, until).await {
+        Ok(Lookup::Settled(outcome)) => json(StatusCode::OK, &OutcomeBody::from(&outcome)),
+        Ok(Lookup::Accepted) => json(StatusCode::OK, &AcceptedBody::new(&id)),
+        Ok(Lookup::Unreadable { why, recorded_at }) => {
+            json(StatusCode::OK, &UnreadableBody::new(id.position, &why, recorded_at))
+        }
+        Ok(Lookup::NotFound) => not_found(format!("there is no transaction {id}")),
+        Err(error) => problem(&read_problem(&error)),
+    }
+}
+
+fn read_command(request: &Request<Body>) -> Result<NewCommand, Problem> {
+    let mut command = NewCommand::from_body(json_bytes(request)?)?;
+    if let Some(value) = request.headers().get(IDEMPOTENCY_KEY) {
+        let key: Result<IdempotencyKey, _> = value.to_str().unwrap_or_default().parse();
+        command.idempotency_key = Some(key.map_err(|rule| FieldFault::new("Idempotency-Key", rule))?);
+    }
+    Ok(command)
+}
+
+async fn append<R>(door: &Door<R>, command: &NewCommand, headers: &HeaderMap) -> Result<TransactionId, AppendError> {
+    let traceparent: Option<Traceparent> =
+        headers.get(ledger_log::TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
+    let generation = door.log.generation().await?;
+    let value = record::encode(command, generation);
+    let new = NewRecord { account: &command.account, generation, value: &value, traceparent: traceparent.as_ref() };
+    let appended = door.log.append(new).await?;
+    let id = TransactionId { account: command.account.clone(), position: appended.position };
+    tracing::debug!(transaction = %id, traceparent = traceparent.as_ref().map(Traceparent::as_str), "accepted");
+    Ok(id)
+}
+
+fn accepted(id: &TransactionId) -> Answer {
+    with_location(json(StatusCode::ACCEPTED, &AcceptedBody::new(id)), id)
+}
+
+fn with_location(answer: Answer, id: &TransactionId) -> Answer {
+    with_header(answer, LOCATION, &format!("/transactions/{id}"))
+}
+
+/// The answer with the outcome; nothing when it did not come in time. The command is in the log either way, so a store
+/// that cannot be read is no reason to say that it failed.
+async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, wait: Duration) -> Option<Answer> {
+    let until = Instant::now() + wait;
+    let outcome = settled_outcome(door, id, until).await?;
+    match outcome.entry.status {
+        EntryStatus::Refused(refusal @ Refusal::IdempotencyKeyReused { .. }) => {
+            Some(problem(&ProblemKind::IdempotencyKeyReused.detail(refusal.to_string()).at_field("Idempotency-Key")))
+        }
+        EntryStatus::Replayed { original } => {
+            let original = TransactionId { account: id.account.clone(), position: original };
+            let outcome = settled_outcome(door, &original, until).await?;
+            let answer = with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), &original);
+            Some(with_header(answer, IDEMPOTENCY_REPLAYED, "true"))
+        }
+        EntryStatus::Posted | EntryStatus::Refused(_) => {
+            Some(with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), id))
+        }
+    }
+}
+
+async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Outcome> {
+    match door.accounts.await_outcome(id, until).await {
+        Ok(Lookup::Settled(outcome)) => Some(outcome),
+        Ok(Lookup::Accepted | Lookup::Unreadable { .. } | Lookup::NotFound) => None,
+        Err(error) => {
+            tracing::warn!(transaction = %id, %error, "the outcome could not be read in time");
+            None
+        }
+    }
+}
+
+fn append_problem(error: &AppendError) -> Problem {
+    if error.retry_helps() {
+        tracing::warn!(%error, "a command was not accepted");
+    } else {
+        tracing::error!(%error, "a command was not accepted");
+    }
+    let detail = if error.maybe_recorded() {
+        "the log did not confirm the command in time, and may or may not have it; send it again with the same \
+         Idempotency-Key, which makes it count once"
+    } else {
+        "the command was not recorded; send it again"
+    };
+    ProblemKind::LogUnavailable.detail(detail)
+}
