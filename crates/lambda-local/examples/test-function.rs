@@ -1,0 +1,76 @@
+//! A function for lambda-local's own tests: does as its event says. An HTTP event says it in its path.
+//!
+//! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `environment`, `context`; a Kafka event
+//! is appended to the file `RECORD_TO` and fails as the file `FAIL_WITH` says. With `FAIL_INIT` it ends before its start.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    if let Ok(code) = std::env::var("FAIL_INIT") {
+        std::process::exit(code.parse().unwrap_or(1));
+    }
+    println!("the function starts");
+    lambda_runtime::run_concurrent(service_fn(handle)).await
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let LambdaEvent { payload, context } = event;
+    if payload.get("records").is_some() {
+        return records(&payload);
+    }
+    println!("request {}", context.request_id);
+    let path = payload.get("rawPath").or(payload.get("do")).and_then(Value::as_str).unwrap_or("/echo").to_owned();
+    let (verb, argument) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let number: u64 = argument.parse().unwrap_or_default();
+    match verb {
+        "echo" => Ok(payload),
+        "http" => Ok(json!({"statusCode": 201, "headers": {"x-made-by": "test"}, "cookies": ["a=1", "b=2"], "body": "made"})),
+        "malformed" => Ok(json!({"statusCode": "none"})),
+        "sleep" => {
+            tokio::time::sleep(Duration::from_millis(number)).await;
+            Ok(json!("slept"))
+        }
+        "fail" => Err("as asked".into()),
+        "panic" => panic!("as asked"),
+        "exit" => std::process::exit(i32::try_from(number).unwrap_or(1)),
+        "abort" => std::process::abort(),
+        "big" => Ok(json!("x".repeat(usize::try_from(number)?))),
+        "environment" => Ok(std::env::vars().collect()),
+        "context" => Ok(json!({
+            "deadline": context.deadline, "arn": context.invoked_function_arn, "id": context.request_id,
+            "trace": context.xray_trace_id, "pid": std::process::id(),
+        })),
+        other => Err(format!("no such verb: {other}").into()),
+    }
+}
+
+/// Appends one line per record (`partition offset value`), then answers as the file `FAIL_WITH` says: `error`, or a
+/// list of `partition:offset` to report as failed.
+fn records(event: &Value) -> Result<Value, Error> {
+    let mut lines = String::new();
+    let partitions = event["records"].as_object().ok_or("no records")?;
+    let mut present = vec![];
+    for record in partitions.values().flat_map(|records| records.as_array().into_iter().flatten()) {
+        lines += &format!("{} {} {}\n", record["partition"], record["offset"], record["value"].as_str().unwrap_or("null"));
+        present.push(format!("{}:{}", record["partition"], record["offset"]));
+    }
+    lines += "--\n";
+    let path = std::env::var("RECORD_TO")?;
+    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(lines.as_bytes())?;
+    let fail_with = std::env::var("FAIL_WITH").ok().and_then(|path| std::fs::read_to_string(path).ok());
+    let fail_with = fail_with.unwrap_or_default();
+    if fail_with.trim() == "error" {
+        return Err("as asked".into());
+    }
+    let failed = fail_with.split_whitespace().filter(|item| present.iter().any(|known| known == item));
+    let failures = failed.filter_map(|item| item.split_once(':')).map(|(partition, offset)| {
+        let offset: i64 = offset.parse().unwrap_or(-1);
+        json!({"itemIdentifier": {"partition": format!("{}-{partition}", std::env::var("TOPIC").unwrap_or_default()), "offset": offset}})
+    });
+    Ok(json!({"batchItemFailures": failures.collect::<Vec<_>>()}))
+}

@@ -1,0 +1,125 @@
+//! The commands of the command line, and what they share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args as ClapArgs;
+use lambda_local::event_source::KafkaOptions;
+use lambda_local::template::{self, Inputs, Template};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) mod gateway;
+pub(crate) mod invoke;
+pub(crate) mod poll;
+pub(crate) mod start;
+
+/// This program's own log: warnings and news on standard error, more with RUST_LOG.
+pub(crate) fn log_to_stderr() {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Which template, with which values.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TemplateArgs {
+    /// The SAM template.
+    #[arg(long, default_value = "template.yaml", value_name = "FILE")]
+    pub(crate) template: PathBuf,
+    /// A value for a parameter of the template. May be given several times.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// An environment variable for every function, over the template's own. May be given several times.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// AWS::Region, and AWS_REGION of the functions.
+    #[arg(long, env = "AWS_REGION", default_value = "eu-west-1")]
+    pub(crate) region: String,
+}
+
+/// How Kafka event sources are polled.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KafkaArgs {
+    /// A librdkafka setting for the pollers (security.protocol, sasl.username, …). May be given several times.
+    #[arg(long = "kafka-config", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) kafka_config: Vec<(String, String)>,
+    /// The brokers of MSK event sources, which a template names only by the cluster's ARN.
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub(crate) msk_bootstrap_servers: Option<String>,
+    /// Retry failed batches and asynchronous invocations after milliseconds instead of seconds: for tests.
+    #[arg(long)]
+    pub(crate) fast_retry: bool,
+}
+
+impl KafkaArgs {
+    pub(crate) fn options(&self) -> KafkaOptions {
+        KafkaOptions {
+            config: self.kafka_config.clone(),
+            msk_bootstrap_servers: self.msk_bootstrap_servers.clone(),
+            fast_retry: self.fast_retry,
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+impl TemplateArgs {
+    /// Reads the template and says what of it is not supported.
+    pub(crate) fn read(&self, address: Option<SocketAddr>) -> anyhow::Result<Template> {
+        let file = self.template.display();
+        let text = std::fs::read_to_string(&self.template)
+            .with_context(|| format!("cannot read the template {file}; name it with --template FILE"))?;
+        let inputs = Inputs {
+            parameters: self.parameters.iter().cloned().collect(),
+            variables: self.variables.iter().cloned().collect(),
+            region: self.region.clone(),
+            base_url: address.map(|address| format!("http://{address}")),
+        };
+        let template = template::read(&text, &inputs).map_err(|problems| anyhow!("{file}: {problems}"))?;
+        for line in &template.not_supported {
+            tracing::info!("not supported: {line}");
+        }
+        Ok(template)
+    }
+}
+
+/// Listens, or says why not and what to do.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// Returns at the first SIGINT or SIGTERM. A second one ends the program at once.
+pub(crate) async fn interrupted() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+/// How long what is in flight may take when the program is asked to stop.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,0 +1,84 @@
+//! `lambda-local start`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use lambda_local::local::{Local, Options};
+
+use super::{KafkaArgs, PATIENCE, TemplateArgs, interrupted, listen};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    template: TemplateArgs,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9000", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+    /// The folder with the functions' programs, each named as its function.
+    #[arg(long, default_value = "target/release", value_name = "FOLDER")]
+    binaries: PathBuf,
+    /// Write each function's log to <FOLDER>/<function>.log instead of standard output.
+    #[arg(long, value_name = "FOLDER")]
+    log_dir: Option<PathBuf>,
+    /// Requests that may wait while a function is at its limit. AWS has no such room: 0 answers 429 at once as it does.
+    #[arg(long, default_value_t = 10_000)]
+    max_waiting: usize,
+    /// How long a request may wait before it gets 429.
+    #[arg(long, default_value_t = 30_000)]
+    max_wait_ms: u64,
+    /// Most environments of a function that takes requests one by one and has no ReservedConcurrentExecutions.
+    #[arg(long, default_value_t = 16)]
+    max_environments: usize,
+    /// How long an environment may be idle before it ends; a function's last one is kept.
+    #[arg(long, default_value_t = 600)]
+    idle_s: u64,
+    /// Leave the event sources alone, for a `lambda-local poll` beside this one.
+    #[arg(long)]
+    no_event_sources: bool,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr()?;
+    let template = args.template.read(Some(address))?;
+    if let Some(folder) = &args.log_dir {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let options = Options {
+        template,
+        binaries: args.binaries,
+        log_dir: args.log_dir,
+        region: args.template.region,
+        max_environments: args.max_environments,
+        max_waiting: args.max_waiting,
+        max_wait: Duration::from_millis(args.max_wait_ms),
+        idle: Duration::from_secs(args.idle_s),
+        kafka: (!args.no_event_sources).then(|| args.kafka.options()),
+        fast_retry: args.kafka.fast_retry,
+    };
+    let local = Local::start(&options, listener)?;
+    announce(address, &options);
+    interrupted().await?;
+    tracing::info!("stopping: what is in flight may finish");
+    local.stop(PATIENCE).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn announce(address: SocketAddr, options: &Options) {
+    for function in &options.template.functions {
+        let name = &function.name;
+        tracing::info!("http://{address}/2015-03-31/functions/{name}/invocations");
+        if function.url.is_some() {
+            tracing::info!("http://{address}/lambda-url/{name}/");
+        }
+        for source in function.kafka.iter().filter(|_| options.kafka.is_some()) {
+            tracing::info!("{name} is fed from topic {} as group {}", source.topic, source.group);
+        }
+    }
+    tracing::info!("listening on http://{address}");
+}

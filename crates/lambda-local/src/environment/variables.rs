@@ -1,0 +1,45 @@
+//! The environment variables of a function's process: Lambda's own, the template's, and of this program's only those a
+//! program cannot do without or that point the AWS SDKs at another endpoint.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+
+use crate::function::Function;
+use crate::pool::EnvironmentId;
+
+const INHERITED: [&str; 17] = [
+    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "RUST_BACKTRACE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_KAFKA", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
+];
+
+pub(super) fn of(function: &Function, id: EnvironmentId, runtime_api: &str) -> BTreeMap<String, OsString> {
+    let spec = &function.spec;
+    let mut variables: BTreeMap<String, OsString> = BTreeMap::new();
+    for name in INHERITED {
+        variables.extend(env::var_os(name).map(|value| (name.to_owned(), value)));
+    }
+    variables.extend(spec.variables.iter().map(|(name, value)| (name.clone(), value.into())));
+    let task_root = function.settings.program.parent().map(|folder| folder.as_os_str().to_owned());
+    let lambda: [(&str, OsString); 13] = [
+        ("AWS_DEFAULT_REGION", function.settings.region.as_str().into()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string().into()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.as_str().into()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name).into()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", id.0).into()),
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.into()),
+        ("AWS_REGION", function.settings.region.as_str().into()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".into()),
+        ("LAMBDA_TASK_ROOT", task_root.unwrap_or_default()),
+        ("TZ", "UTC".into()),
+        ("_HANDLER", spec.handler.as_str().into()),
+    ];
+    variables.extend(lambda.map(|(name, value)| (name.to_owned(), value)));
+    if spec.managed_instances {
+        variables.insert("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), spec.environment_concurrency.to_string().into());
+    }
+    variables
+}

@@ -1,0 +1,335 @@
+//! One poller: a consumer of the group, its batches in flight, and its commits. A single task owns all of it; the cores
+//! ([`super::batcher`], [`super::delivery`], [`super::checkpoint`]) decide, this moves records and offsets.
+//!
+//! Each partition has a queue of its own, read only as far as the batcher has room: a function that fails for an hour
+//! holds up its own partitions only, the others flow, and rebalances are served all the while.
+//!
+//! Bounds: what librdkafka fetches ahead (16 MB a partition at most), one batch's worth per partition in the batcher, and
+//! [`batcher::IN_FLIGHT`] batches of at most 6 MB.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::{Notify, watch};
+
+use super::batcher::{self, Batcher, Slice};
+use super::checkpoint::Checkpoint;
+use super::context::{Context, Happened};
+use super::delivery::{Delivery, Outcome, Policy, Verdict};
+use super::invoker::{Invoked, Invoker};
+use super::progress::Progress;
+use super::record::{Envelope, Partition, Raw, Record};
+use super::response;
+use crate::clock;
+
+/// How often the consumer is served when nothing else happens: what a rebalance waits at most.
+const TURN: Duration = Duration::from_millis(50);
+/// Records taken of one partition before the others get their turn.
+const GULP: usize = 500;
+
+/// What a poller is made of.
+pub(super) struct Setup {
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) topic: String,
+    pub(super) envelope: Envelope,
+    pub(super) limits: batcher::Limits,
+    pub(super) policy: Policy,
+    pub(super) report_item_failures: bool,
+    pub(super) invoker: Invoker,
+    pub(super) progress: Arc<Progress>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+type Tried = (Delivery, Outcome);
+
+struct Poller {
+    setup: Setup,
+    wake: Arc<Notify>,
+    queues: BTreeMap<Partition, PartitionQueue<Context>>,
+    batcher: Batcher,
+    checkpoint: Checkpoint,
+    tries: FuturesUnordered<BoxFuture<'static, Tried>>,
+    /// A failed commit is sent again, but not at once.
+    commit_not_before: Option<Instant>,
+}
+
+/// Polls until told to stop, then waits for what is in flight and commits it.
+pub(super) async fn run(setup: Setup) {
+    let now = Instant::now();
+    let mut poller = Poller {
+        wake: Arc::clone(&setup.consumer.context().wake),
+        batcher: Batcher::new(setup.limits, now),
+        setup,
+        queues: BTreeMap::new(),
+        checkpoint: Checkpoint::default(),
+        tries: FuturesUnordered::new(),
+        commit_not_before: None,
+    };
+    let mut stop = poller.setup.stop.clone();
+    while !*stop.borrow() {
+        let more = poller.turn(true);
+        poller.wait(more, &mut stop).await;
+    }
+    poller.finish().await;
+}
+
+impl Poller {
+    /// Serves the consumer, fetches, sends off what is due, commits. Returns whether there is more to fetch at once.
+    fn turn(&mut self, fetching: bool) -> bool {
+        self.serve_consumer();
+        let more = fetching && self.fetch();
+        let now = Instant::now();
+        while let Some(slices) = self.batcher.take(now).filter(|_| fetching) {
+            let verdict = Delivery::new(slices).without_expired(&self.setup.policy, epoch_ms());
+            self.act_on(verdict);
+        }
+        self.commit(now);
+        more
+    }
+
+    async fn wait(&mut self, more: bool, stop: &mut watch::Receiver<bool>) {
+        if more {
+            // Others on this thread get their turn between two gulps.
+            return tokio::task::yield_now().await;
+        }
+        let latest = Instant::now() + TURN;
+        let until = self.batcher.wake_at().map_or(latest, |due| due.min(latest));
+        tokio::select! {
+            Some((delivery, outcome)) = self.tries.next() => self.tried(delivery, &outcome),
+            () = self.wake.notified() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Lets librdkafka's callbacks run, and draws the conclusions.
+    fn serve_consumer(&mut self) {
+        // An event may be served without a record to show for it: ask until twice there is nothing.
+        let mut nothing = 0;
+        while nothing < 2 {
+            let consumer = Arc::clone(&self.setup.consumer);
+            match consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => self.take_in(&message),
+                Some(Err(error)) => consumer.context().log_limited("poll", &error.to_string()),
+                None => nothing += 1,
+            }
+            while let Some(happened) = consumer.context().next() {
+                self.note(happened);
+            }
+        }
+    }
+
+    fn note(&mut self, happened: Happened) {
+        match happened {
+            Happened::Assigned(partitions) => {
+                tracing::info!(topic = self.setup.topic, ?partitions, "assigned");
+                for partition in partitions {
+                    self.assign(partition);
+                }
+                self.setup.progress.joined();
+            }
+            Happened::Revoked(partitions) => {
+                tracing::info!(topic = self.setup.topic, ?partitions, "revoked");
+                for partition in partitions {
+                    self.queues.remove(&partition);
+                    self.batcher.revoke(partition);
+                    self.checkpoint.revoke(partition);
+                    self.setup.progress.revoked(partition);
+                }
+            }
+            Happened::CommitFailed => {
+                self.checkpoint.failed();
+                self.commit_not_before = Some(Instant::now() + Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn assign(&mut self, partition: Partition) {
+        let Some(mut queue) = self.setup.consumer.split_partition_queue(&self.setup.topic, partition) else {
+            return self.setup.consumer.context().log_limited("queue", "a partition has no queue");
+        };
+        let wake = Arc::clone(&self.wake);
+        queue.set_nonempty_callback(move || wake.notify_one());
+        self.queues.insert(partition, queue);
+        let epoch = self.batcher.assign(partition);
+        self.checkpoint.assign(partition, epoch);
+        self.setup.progress.assigned(partition);
+    }
+
+    /// Takes records for which there is room. `true`: there may be more.
+    fn fetch(&mut self) -> bool {
+        let queues = std::mem::take(&mut self.queues);
+        let mut more = false;
+        for (partition, queue) in &queues {
+            for taken in 0.. {
+                if !self.batcher.has_room(*partition) {
+                    break;
+                }
+                if taken == GULP {
+                    more = true;
+                    break;
+                }
+                match queue.poll(Duration::ZERO) {
+                    Some(Ok(message)) => self.take_in(&message),
+                    Some(Err(error)) => self.setup.consumer.context().log_limited("fetch", &error.to_string()),
+                    None => break,
+                }
+            }
+        }
+        self.queues = queues;
+        more
+    }
+
+    fn take_in(&mut self, message: &BorrowedMessage<'_>) {
+        let record = encode(message);
+        let (partition, offset) = (message.partition(), record.offset);
+        if !self.batcher.push(partition, record, Instant::now()) {
+            tracing::warn!(topic = self.setup.topic, partition, offset, "a record above 6 MB fits no event: passed over");
+        }
+    }
+
+    /// Sends a batch off, or what is left of it, and books what is done.
+    fn act_on(&mut self, verdict: Verdict) {
+        for given_up in &verdict.given_up {
+            tracing::warn!(topic = self.setup.topic, ?given_up, "records are given up");
+        }
+        for settled in verdict.settled {
+            self.checkpoint.settled(settled);
+            if settled.done {
+                self.batcher.release(settled.partition, settled.epoch);
+            }
+        }
+        match verdict.again {
+            Some((delivery, wait)) => self.tries.push(Box::pin(self.attempt(delivery, wait))),
+            None => self.batcher.returned(Instant::now()),
+        }
+    }
+
+    fn attempt(&self, delivery: Delivery, wait: Duration) -> impl Future<Output = Tried> + Send + 'static {
+        let (envelope, invoker, topic) =
+            (self.setup.envelope.clone(), self.setup.invoker.clone(), self.setup.topic.clone());
+        let reports = self.setup.report_item_failures;
+        let progress = Arc::clone(&self.setup.progress);
+        let mut stop = self.setup.stop.clone();
+        async move {
+            if !wait.is_zero() {
+                let failing = progress.failing();
+                let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok();
+                drop(failing);
+                if stopped {
+                    return (delivery, Outcome::NotReached);
+                }
+            }
+            let slices = delivery.slices().map(|slice: &Slice| (slice.partition, slice.records.iter()));
+            let Some(event) = envelope.event(slices) else { return (delivery, Outcome::Success) };
+            let outcome = match invoker.invoke(event).await {
+                Invoked::Answer(body) if reports => response::outcome(&body, &topic, &delivery),
+                Invoked::Answer(_) => Outcome::Success,
+                Invoked::FunctionError(error) => {
+                    tracing::warn!(topic, error, "the function failed a batch; it will be tried again");
+                    Outcome::FunctionError
+                }
+                Invoked::NotReached(reason) => {
+                    tracing::warn!(topic, reason, "the function was not reached; the batch will be tried again");
+                    Outcome::NotReached
+                }
+            };
+            (delivery, outcome)
+        }
+    }
+
+    fn tried(&mut self, delivery: Delivery, outcome: &Outcome) {
+        let verdict = delivery.conclude(outcome, &self.setup.policy, random());
+        let expired = match verdict.again {
+            Some((delivery, wait)) => {
+                let mut expired = delivery.without_expired(&self.setup.policy, epoch_ms());
+                expired.again = expired.again.map(|(delivery, _)| (delivery, wait));
+                expired
+            }
+            None => Verdict::default(),
+        };
+        let settled = verdict.settled.into_iter().chain(expired.settled).collect();
+        let given_up = verdict.given_up.into_iter().chain(expired.given_up).collect();
+        self.act_on(Verdict { settled, given_up, again: expired.again });
+    }
+
+    fn commit(&mut self, now: Instant) {
+        if self.checkpoint.is_clean() || self.commit_not_before.is_some_and(|at| now < at) {
+            return;
+        }
+        self.commit_not_before = None;
+        self.send_commit(CommitMode::Async);
+    }
+
+    fn send_commit(&mut self, mode: CommitMode) {
+        let mut positions = TopicPartitionList::new();
+        for (partition, next) in self.checkpoint.take() {
+            // Refused only for a negative offset, and none is.
+            let _ = positions.add_partition_offset(&self.setup.topic, partition, Offset::Offset(next));
+        }
+        if positions.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.setup.consumer.commit(&positions, mode) {
+            self.setup.consumer.context().log_limited("commit", &format!("a commit failed: {error}"));
+            self.note(Happened::CommitFailed);
+        }
+    }
+
+    /// What runs may end; nothing new is tried.
+    async fn finish(mut self) {
+        while let Some((delivery, outcome)) = self.tries.next().await {
+            let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
+            for settled in verdict.settled {
+                self.checkpoint.settled(settled);
+            }
+            self.serve_consumer();
+        }
+        self.queues.clear();
+        // Waiting for the broker, and leaving the group, block: on a thread where that does no harm.
+        let _ = tokio::task::spawn_blocking(move || {
+            self.serve_consumer();
+            self.send_commit(CommitMode::Sync);
+            self.setup.progress.stopped();
+            drop(self);
+        })
+        .await;
+    }
+}
+
+fn encode(message: &BorrowedMessage<'_>) -> Record {
+    let (timestamp_ms, log_append_time) = match message.timestamp() {
+        Timestamp::CreateTime(ms) => (ms, false),
+        Timestamp::LogAppendTime(ms) => (ms, true),
+        Timestamp::NotAvailable => (0, false),
+    };
+    let raw = Raw {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms,
+        log_append_time,
+        key: message.key(),
+        value: message.payload(),
+    };
+    match message.headers() {
+        Some(headers) => raw.encode(headers.iter().map(|header| (header.key, header.value))),
+        None => raw.encode([].into_iter()),
+    }
+}
+
+fn epoch_ms() -> i64 {
+    i64::try_from(clock::epoch_ms()).unwrap_or(i64::MAX)
+}
+
+fn random() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().1
+}

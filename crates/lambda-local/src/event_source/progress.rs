@@ -1,0 +1,68 @@
+//! What a poller tells about itself, for `/health` and `/status`.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::record::Partition;
+
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    joined: AtomicBool,
+    stopped: AtomicBool,
+    /// Batches that wait for their next try.
+    failing: AtomicUsize,
+    partitions: Mutex<BTreeSet<Partition>>,
+}
+
+/// A batch waits for its next try as long as this lives.
+pub(crate) struct Failing(Arc<Progress>);
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        self.0.failing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Progress {
+    pub(crate) fn joined(&self) {
+        self.joined.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_joined(&self) -> bool {
+        self.joined.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stopped(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failing(self: &Arc<Self>) -> Failing {
+        self.failing.fetch_add(1, Ordering::Relaxed);
+        Failing(Arc::clone(self))
+    }
+
+    pub(crate) fn assigned(&self, partition: Partition) {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).insert(partition);
+    }
+
+    pub(crate) fn revoked(&self, partition: Partition) {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+    }
+
+    pub(crate) fn partitions(&self) -> BTreeSet<Partition> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        if self.stopped.load(Ordering::Relaxed) {
+            "stopped"
+        } else if !self.has_joined() {
+            "joining"
+        } else if self.failing.load(Ordering::Relaxed) > 0 {
+            "retrying"
+        } else {
+            "polling"
+        }
+    }
+}

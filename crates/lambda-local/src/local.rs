@@ -1,0 +1,204 @@
+//! The whole local Lambda: functions, their URLs and event sources behind one listener.
+//!
+//! [`Options`] go in, [`Local::start`] brings everything up, [`Local::stop`] lets it finish: event sources take nothing
+//! new and commit what is done, invocations in flight are waited for, then the environments end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::environment::Spawner;
+use crate::event_source::{EventSource, Invoker, KafkaOptions, StartError};
+use crate::function::{Function, Settings};
+use crate::function_log::FunctionLog;
+use crate::http_server::{self, CloseHandle};
+use crate::invoke_api::AsyncQueue;
+use crate::pool::Limits;
+use crate::template::{FunctionSpec, Template};
+
+mod router;
+
+/// What a local Lambda is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The functions.
+    pub template: Template,
+    /// Where their programs are: `<binaries>/<name>`.
+    pub binaries: PathBuf,
+    /// Where logs go; standard output without it.
+    pub log_dir: Option<PathBuf>,
+    /// `AWS_REGION` of the functions.
+    pub region: String,
+    /// Most environments of a function whose template sets no limit.
+    pub max_environments: usize,
+    /// Requests that may wait while a function is at its limit; zero gives AWS's immediate 429.
+    pub max_waiting: usize,
+    /// How long they may wait.
+    pub max_wait: Duration,
+    /// How long an environment that is not the last one may be idle.
+    pub idle: Duration,
+    /// How the brokers of the event sources are spoken to; none leaves event sources alone.
+    pub kafka: Option<KafkaOptions>,
+    /// Retries wait milliseconds instead of seconds: for tests.
+    pub fast_retry: bool,
+}
+
+/// Why a local Lambda cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// A function has no program.
+    #[error("function {name}: there is no program at {}; build it, or name its folder with --binaries", .program.display())]
+    NoProgram {
+        /// The function.
+        name: String,
+        /// Where it was looked for.
+        program: PathBuf,
+    },
+    /// A log cannot be written.
+    #[error("the log of {name} cannot be opened in {}: {source}", .folder.display())]
+    Log {
+        /// The function.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread that spawns processes cannot be had.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// An event source is wrongly configured.
+    #[error(transparent)]
+    EventSource(#[from] StartError),
+}
+
+/// A local Lambda at work.
+#[derive(Debug)]
+pub struct Local {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: CloseHandle,
+}
+
+/// What every request may need.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) functions: Vec<Arc<Function>>,
+    /// Every name a function answers to.
+    pub(crate) names: BTreeMap<String, Arc<Function>>,
+    pub(crate) event_sources: Vec<EventSource>,
+    pub(crate) not_supported: Vec<String>,
+    pub(crate) asynchronous: AsyncQueue,
+}
+
+impl Local {
+    /// Starts everything on a listener that is bound already. Environments start with the first request.
+    ///
+    /// # Errors
+    /// A program is missing, a log cannot be written, or an event source is wrongly configured.
+    pub fn start(options: &Options, listener: TcpListener) -> Result<Self, LocalError> {
+        let address = listener.local_addr().map_err(LocalError::Thread)?;
+        let spawner = Spawner::start().map_err(LocalError::Thread)?;
+        let functions: Vec<Arc<Function>> = options
+            .template
+            .functions
+            .iter()
+            .map(|spec| function(spec, options, &spawner))
+            .collect::<Result<_, _>>()?;
+        let event_sources = event_sources(&functions, options)?;
+        let shared = Arc::new(Shared {
+            names: functions.iter().flat_map(names_of).collect(),
+            functions,
+            event_sources,
+            not_supported: options.template.not_supported.clone(),
+            asynchronous: AsyncQueue::new(options.fast_retry),
+        });
+        let (server, closing) = http_server::closing();
+        let routes = Arc::clone(&shared);
+        tokio::spawn(http_server::serve(listener, closing, move |peer, request| {
+            router::route(Arc::clone(&routes), peer, request)
+        }));
+        Ok(Self { address, shared, server })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A function by any of its names.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Arc<Function>> {
+        self.shared.names.get(name)
+    }
+
+    /// Lets everything finish, each step no longer than `patience`, and ends every environment.
+    pub async fn stop(self, patience: Duration) {
+        futures::future::join_all(self.shared.event_sources.iter().map(|source| source.stop(patience))).await;
+        futures::future::join_all(self.shared.functions.iter().map(|function| function.drain(patience))).await;
+        futures::future::join_all(self.shared.functions.iter().map(Function::stop)).await;
+        self.server.close(Duration::from_secs(1)).await;
+    }
+}
+
+fn names_of(function: &Arc<Function>) -> Vec<(String, Arc<Function>)> {
+    let spec = function.spec();
+    let names = [Some(spec.logical_id.clone()), spec.function_name.clone(), Some(spec.name.clone())];
+    names.into_iter().flatten().map(|name| (name, Arc::clone(function))).collect()
+}
+
+fn function(spec: &FunctionSpec, options: &Options, spawner: &Spawner) -> Result<Arc<Function>, LocalError> {
+    let program = program(spec, &options.binaries);
+    if !program.is_file() {
+        return Err(LocalError::NoProgram { name: spec.name.clone(), program });
+    }
+    let log = FunctionLog::open(options.log_dir.as_deref(), &spec.name).map_err(|source| LocalError::Log {
+        name: spec.name.clone(),
+        folder: options.log_dir.clone().unwrap_or_default(),
+        source,
+    })?;
+    let settings = Settings { program, region: options.region.clone(), limits: limits(spec, options) };
+    Ok(Function::new(spec.clone(), settings, log, spawner.clone()))
+}
+
+/// `<binaries>/<name>`, else the `bootstrap` that a package of the function holds.
+fn program(spec: &FunctionSpec, binaries: &Path) -> PathBuf {
+    let built = binaries.join(&spec.name);
+    let packaged = [binaries.join(&spec.name).join("bootstrap"), binaries.join(&spec.logical_id).join("bootstrap")];
+    let program = if built.is_file() { built } else { packaged.into_iter().find(|path| path.is_file()).unwrap_or(built) };
+    std::path::absolute(&program).unwrap_or(program)
+}
+
+/// The template's limits first; without any, one environment for a function that takes many requests at once (so that
+/// it can be watched and measured as one process), and `--max-environments` for one that takes them one by one.
+fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
+    let unlimited = if spec.managed_instances { 1 } else { options.max_environments };
+    let reserved = spec.reserved_concurrency.map(|requests| requests.div_ceil(spec.environment_concurrency));
+    Limits {
+        concurrency: spec.environment_concurrency,
+        environments: reserved.or(spec.max_environments).unwrap_or(unlimited),
+        waiting: options.max_waiting,
+        wait: options.max_wait,
+        timeout: spec.timeout,
+        init: Duration::from_secs(10),
+        idle: options.idle,
+    }
+}
+
+fn event_sources(functions: &[Arc<Function>], options: &Options) -> Result<Vec<EventSource>, StartError> {
+    let Some(kafka) = &options.kafka else { return Ok(vec![]) };
+    let mut sources = vec![];
+    for function in functions {
+        for source in function.spec().kafka.iter().filter(|source| source.enabled) {
+            let invoker = Invoker::function(Arc::clone(function));
+            sources.push(EventSource::start(function.name(), source, invoker, kafka)?);
+        }
+    }
+    Ok(sources)
+}

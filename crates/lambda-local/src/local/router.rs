@@ -1,0 +1,105 @@
+//! Which request goes where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+
+use super::Shared;
+use crate::clock;
+use crate::function::Function;
+use crate::function_url::{self, cors};
+use crate::http_server::{BodyError, Reply, read_body};
+use crate::invocation::{Invocation, PAYLOAD_LIMIT, request_id_text};
+use crate::invoke_api;
+use crate::status;
+
+const FUNCTION_URL: &str = "/lambda-url/";
+const INVOKE_API: &str = "/2015-03-31/functions/";
+
+pub(crate) async fn route(shared: Arc<Shared>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+    let path = request.uri().path();
+    if let Some(rest) = path.strip_prefix(FUNCTION_URL) {
+        let name_length = rest.find('/').unwrap_or(rest.len());
+        return match shared.names.get(&rest[..name_length]) {
+            Some(function) => url(&Arc::clone(function), peer, FUNCTION_URL.len() + name_length, request).await,
+            None => function_url::unknown(),
+        };
+    }
+    if let Some(name) = path.strip_prefix(INVOKE_API).and_then(|rest| rest.strip_suffix("/invocations")) {
+        return invoke(&shared, &name.to_owned(), request).await;
+    }
+    match path {
+        "/health" => status::health(&shared.event_sources),
+        "/status" => status::status(&shared).await,
+        _ => {
+            let message = "there is /lambda-url/<function>/, /2015-03-31/functions/<function>/invocations, /health, /status";
+            invoke_api::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
+        }
+    }
+}
+
+async fn invoke(shared: &Shared, name: &str, request: Request<Incoming>) -> Reply {
+    if request.method() != http::Method::POST {
+        return invoke_api::error(StatusCode::METHOD_NOT_ALLOWED, "InvalidRequestMethod", "invocations are POSTed");
+    }
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    let Some(function) = shared.names.get(plain_name(&name)) else { return invoke_api::not_found(&name) };
+    let (parts, body) = request.into_parts();
+    invoke_api::handle(function, &shared.asynchronous, &parts, body).await
+}
+
+/// `name`, `name:alias`, `account:function:name` and `arn:aws:lambda:region:account:function:name:alias` are one name.
+fn plain_name(name: &str) -> &str {
+    let tail = name.split_once("function:").map_or(name, |(_, tail)| tail);
+    tail.split(':').next().unwrap_or(tail)
+}
+
+async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request: Request<Incoming>) -> Reply {
+    let Some(spec) = &function.spec().url else { return function_url::unknown() };
+    let (parts, body) = request.into_parts();
+    if let Some(reply) = spec.cors.as_ref().and_then(|cors| cors::preflight(cors, &parts.method, &parts.headers)) {
+        return reply;
+    }
+    let body = match read_body(body, PAYLOAD_LIMIT).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => return invoke_api::too_large(PAYLOAD_LIMIT),
+        Err(BodyError::Broken) => {
+            return invoke_api::error(StatusCode::BAD_REQUEST, "InvalidRequest", "the body ended early");
+        }
+    };
+    let request_id = Function::new_request_id();
+    let raw_path = &parts.uri.path()[prefix..];
+    let event = function_url::request::event(&parts, &body, function_url::request::Arrival {
+        function: function.name(),
+        raw_path: if raw_path.is_empty() { "/" } else { raw_path },
+        peer: peer.ip(),
+        request_id: &request_id_text(request_id),
+        epoch_ms: clock::epoch_ms(),
+    });
+    // Base64 and the event's own fields count, as on AWS.
+    if event.len() > PAYLOAD_LIMIT {
+        return invoke_api::too_large(PAYLOAD_LIMIT);
+    }
+    let trace_id = parts.headers.get(invoke_api::TRACE_ID).cloned();
+    let invocation = Invocation { trace_id, ..Invocation::of(event) };
+    let mut reply = function_url::reply(function.invoke(request_id, invocation).await);
+    if let Some(cors) = &spec.cors {
+        cors::apply(cors, &parts.headers, &mut reply);
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_function_name_is_one_name() {
+        for name in ["f", "f:live", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:7"] {
+            assert_eq!(plain_name(name), "f");
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The pool of one function's environments, as a pure core: who gets which request, when an environment is started,
+//! replaced or let go, and when a caller is told no. It holds ids only; time is an argument; what is to be done comes
+//! back as [`Effect`]s. The shell around it (`function`) owns processes, sockets and clocks.
+//!
+//! Bounds: at most [`Limits::environments`] environments; at most [`Limits::concurrency`] requests in one; requests
+//! wait only for environments that are starting or may start, and beyond these only [`Limits::waiting`] of them, none
+//! longer than [`Limits::wait`]. Everyone else is throttled at once, as AWS does.
+//!
+//! Promises: a request is delivered at most once, in order of arrival, and ends in exactly one way: answered
+//! ([`Pool::answered`] returned `Ok`) or [`Effect::Fail`]. With one request per environment a time-out stops the
+//! environment; with several the process lives on, its slot comes back when it polls again, and its late answer is
+//! [`Refusal::Stale`]. An environment whose every slot is overdue is replaced. One that served and died is replaced at
+//! once; one that dies before it ever answered is started again after a delay that doubles up to [`LONGEST_DELAY`].
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+#[cfg(test)]
+mod tests;
+
+/// The delay after the first start that came to nothing.
+pub const FIRST_DELAY: Duration = Duration::from_millis(100);
+/// The longest delay between two starts.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// One environment, counted from 1 within its function; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentId(pub u32);
+
+/// One request: the number behind its AWS request id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u128);
+
+/// One call of an environment for its next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PollId(pub u64);
+
+/// What bounds a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests one environment takes at once.
+    pub concurrency: usize,
+    /// Environments at most. None at all throttles every request.
+    pub environments: usize,
+    /// Requests that may wait while everything is busy. Zero throttles them at once, as AWS does.
+    pub waiting: usize,
+    /// How long one may wait.
+    pub wait: Duration,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    /// How long a start may take.
+    pub init: Duration,
+    /// How long an environment that is not the last one may be idle.
+    pub idle: Duration,
+}
+
+/// What the shell has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a process for this environment.
+    Start(EnvironmentId),
+    /// End its process. The pool has forgotten it already.
+    Stop(EnvironmentId),
+    /// Answer the poll with the request.
+    Deliver {
+        /// What to run.
+        request: RequestId,
+        /// Where.
+        environment: EnvironmentId,
+        /// The call to answer.
+        poll: PollId,
+        /// When it is overdue.
+        deadline: Instant,
+    },
+    /// Tell the request's caller that it came to nothing.
+    Fail(RequestId, Failure),
+}
+
+/// Why a request came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Every environment is busy and nobody may wait, or waited long enough.
+    Throttled,
+    /// The function took longer than its time-out.
+    TimedOut,
+    /// The environment's process ended.
+    Exited(EnvironmentId),
+    /// The environment did not ask for work in time after its start.
+    InitTimedOut,
+    /// The runtime is stopping.
+    Stopping,
+}
+
+/// Why an answer was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request timed out before.
+    Stale,
+    /// This environment has no such request.
+    Unknown,
+}
+
+/// How an environment stands, for the status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has not asked for work yet.
+    Starting,
+    /// It has nothing to do.
+    Idle,
+    /// It is running at least one request.
+    Busy,
+}
+
+#[derive(Debug)]
+struct Environment {
+    started: Instant,
+    ready: bool,
+    answered_once: bool,
+    idle_since: Instant,
+    in_flight: Vec<RequestId>,
+    overdue: HashSet<RequestId>,
+}
+
+/// The pool of one function.
+#[derive(Debug)]
+pub struct Pool {
+    limits: Limits,
+    environments: BTreeMap<EnvironmentId, Environment>,
+    /// Calls for work nobody had any for; the newest is used first, so that surplus environments become idle.
+    parked: Vec<(EnvironmentId, PollId)>,
+    waiting: VecDeque<(Instant, RequestId)>,
+    flights: HashMap<RequestId, EnvironmentId>,
+    /// Deadlines in order; entries of requests that have ended are skipped.
+    deadlines: VecDeque<(Instant, RequestId)>,
+    /// Environments that died in service and have not been replaced.
+    owed: usize,
+    /// Starts in a row that came to nothing.
+    failed_starts: u32,
+    not_before: Option<Instant>,
+    next_environment: u32,
+    next_wake: Option<Instant>,
+    draining: bool,
+}
+
+impl Pool {
+    /// An empty pool: the first request starts the first environment.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            environments: BTreeMap::new(),
+            parked: vec![],
+            waiting: VecDeque::new(),
+            flights: HashMap::new(),
+            deadlines: VecDeque::new(),
+            owed: 0,
+            failed_starts: 0,
+            not_before: None,
+            next_environment: 1,
+            next_wake: None,
+            draining: false,
+        }
+    }
+
+    /// A request arrives.
+    pub fn requested(&mut self, request: RequestId, now: Instant, effects: &mut Vec<Effect>) {
+        if self.draining {
+            return effects.push(Effect::Fail(request, Failure::Stopping));
+        }
+        if self.limits.environments == 0 || self.waiting.len() >= self.room() {
+            return effects.push(Effect::Fail(request, Failure::Throttled));
+        }
+        let expires = now + self.limits.wait;
+        self.waiting.push_back((expires, request));
+        self.wake_by(expires);
+        self.balance(now, effects);
+    }
+
+    /// How many may wait: those whom environments that are starting or may start can take, and the waiting room.
+    fn room(&self) -> usize {
+        let (parked, starting) = (self.parked.len(), self.environments.values().filter(|env| !env.ready).count());
+        let may_start = self.limits.environments.saturating_sub(self.environments.len());
+        let soon = (starting + may_start).saturating_mul(self.limits.concurrency);
+        parked.saturating_add(soon).saturating_add(self.limits.waiting)
+    }
+
+    /// A caller gave up. While its request waits it is forgotten; in flight it runs on, as on AWS.
+    pub fn abandoned(&mut self, request: RequestId) {
+        self.waiting.retain(|(_, waiting)| *waiting != request);
+    }
+
+    /// An environment asks for work. `false`: it is not of this pool (any more) or may not ask now.
+    pub fn polled(&mut self, id: EnvironmentId, poll: PollId, now: Instant, effects: &mut Vec<Effect>) -> bool {
+        let Some(environment) = self.environments.get_mut(&id) else { return false };
+        if self.limits.concurrency == 1 && !environment.in_flight.is_empty() {
+            return false;
+        }
+        if !environment.ready {
+            environment.ready = true;
+            environment.idle_since = now;
+            self.wake_by(now + self.limits.idle);
+        }
+        self.parked.push((id, poll));
+        self.balance(now, effects);
+        true
+    }
+
+    /// A call for work was given up before it got any.
+    pub fn poll_lost(&mut self, poll: PollId) {
+        self.parked.retain(|(_, parked)| *parked != poll);
+    }
+
+    /// An environment answers a request, well or with an error. `Ok`: hand the answer to the caller.
+    ///
+    /// # Errors
+    /// The answer came too late or to nothing; the caller has another one already.
+    pub fn answered(&mut self, id: EnvironmentId, request: RequestId, now: Instant) -> Result<(), Refusal> {
+        let Some(environment) = self.environments.get_mut(&id) else { return Err(Refusal::Stale) };
+        if environment.overdue.remove(&request) {
+            return Err(Refusal::Stale);
+        }
+        let Some(at) = environment.in_flight.iter().position(|running| *running == request) else {
+            return Err(Refusal::Unknown);
+        };
+        environment.in_flight.swap_remove(at);
+        environment.answered_once = true;
+        environment.idle_since = now;
+        self.flights.remove(&request);
+        self.failed_starts = 0;
+        Ok(())
+    }
+
+    /// An environment's process ended by itself (or could not be started).
+    pub fn exited(&mut self, id: EnvironmentId, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(environment) = self.forget(id, Failure::Exited(id), effects) else { return };
+        if !environment.answered_once {
+            self.delay_next_start(now);
+        }
+        if environment.ready {
+            self.owed += 1;
+        } else {
+            self.fail_waiting(Failure::Exited(id), effects);
+        }
+        self.balance(now, effects);
+    }
+
+    /// Time passed: deadlines, waits, starts and idle environments are judged.
+    pub fn tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.next_wake = None;
+        self.expire_waiting(now, effects);
+        self.expire_flights(now, effects);
+        self.expire_starts(now, effects);
+        self.let_idle_go(now, effects);
+        self.balance(now, effects);
+        self.plan_wake();
+    }
+
+    /// When [`Pool::tick`] is due.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.next_wake
+    }
+
+    /// Takes nothing new; what waits is told so, what runs may finish.
+    pub fn drain(&mut self, effects: &mut Vec<Effect>) {
+        self.draining = true;
+        effects.extend(self.waiting.drain(..).map(|(_, request)| Effect::Fail(request, Failure::Stopping)));
+    }
+
+    /// Stops every environment; what still runs fails.
+    pub fn stop(&mut self, effects: &mut Vec<Effect>) {
+        self.drain(effects);
+        for id in self.environments.keys().copied().collect::<Vec<_>>() {
+            self.forget(id, Failure::Stopping, effects);
+            effects.push(Effect::Stop(id));
+        }
+    }
+
+    /// Requests being run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Every environment with its state and the requests it runs.
+    pub fn environments(&self) -> impl Iterator<Item = (EnvironmentId, State, usize)> + '_ {
+        self.environments.iter().map(|(id, environment)| {
+            let state = match (environment.ready, environment.in_flight.len() + environment.overdue.len()) {
+                (false, _) => State::Starting,
+                (true, 0) => State::Idle,
+                (true, _) => State::Busy,
+            };
+            (*id, state, environment.in_flight.len())
+        })
+    }
+
+    /// Brings requests and calls for work together, and starts environments for the requests that are left.
+    fn balance(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while let Some(at) = self.parked.iter().rposition(|(id, _)| self.has_room(*id)) {
+            let Some((_, request)) = self.waiting.pop_front() else { break };
+            let (id, poll) = self.parked.remove(at);
+            let Some(environment) = self.environments.get_mut(&id) else { continue };
+            environment.in_flight.push(request);
+            let deadline = now + self.limits.timeout;
+            self.flights.insert(request, id);
+            self.deadlines.push_back((deadline, request));
+            self.wake_by(deadline);
+            effects.push(Effect::Deliver { request, environment: id, poll, deadline });
+        }
+        self.start_missing(now, effects);
+    }
+
+    fn has_room(&self, id: EnvironmentId) -> bool {
+        self.environments.get(&id).is_some_and(|environment| environment.in_flight.len() < self.limits.concurrency)
+    }
+
+    fn start_missing(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        loop {
+            let starting = self.environments.values().filter(|environment| !environment.ready).count();
+            let wanted = self.waiting.len() > starting * self.limits.concurrency || self.owed > 0;
+            if !wanted || self.draining || self.environments.len() >= self.limits.environments {
+                return;
+            }
+            if let Some(at) = self.not_before.filter(|at| *at > now) {
+                return self.wake_by(at);
+            }
+            self.owed = self.owed.saturating_sub(1);
+            let id = EnvironmentId(self.next_environment);
+            self.next_environment += 1;
+            self.environments.insert(id, Environment {
+                started: now,
+                ready: false,
+                answered_once: false,
+                idle_since: now,
+                in_flight: vec![],
+                overdue: HashSet::new(),
+            });
+            self.wake_by(now + self.limits.init);
+            effects.push(Effect::Start(id));
+        }
+    }
+
+    fn delay_next_start(&mut self, now: Instant) {
+        let doubled = FIRST_DELAY.saturating_mul(1 << self.failed_starts.min(16));
+        self.failed_starts += 1;
+        self.not_before = Some(now + doubled.min(LONGEST_DELAY));
+    }
+
+    /// Drops an environment and fails what ran in it.
+    fn forget(&mut self, id: EnvironmentId, failure: Failure, effects: &mut Vec<Effect>) -> Option<Environment> {
+        let environment = self.environments.remove(&id)?;
+        self.parked.retain(|(parked, _)| *parked != id);
+        for request in &environment.in_flight {
+            self.flights.remove(request);
+            effects.push(Effect::Fail(*request, failure));
+        }
+        Some(environment)
+    }
+
+    /// A start came to nothing: the requests it was made for hear of it, so that nobody waits for a function that
+    /// cannot start.
+    fn fail_waiting(&mut self, failure: Failure, effects: &mut Vec<Effect>) {
+        let affected = self.waiting.len().min(self.limits.concurrency);
+        effects.extend(self.waiting.drain(..affected).map(|(_, request)| Effect::Fail(request, failure)));
+    }
+
+    fn expire_waiting(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while let Some((_, request)) = self.waiting.front().copied().filter(|(expires, _)| *expires <= now) {
+            self.waiting.pop_front();
+            effects.push(Effect::Fail(request, Failure::Throttled));
+        }
+    }
+
+    fn expire_flights(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while let Some((deadline, request)) = self.deadlines.front().copied() {
+            match self.flights.get(&request).copied() {
+                Some(_) if deadline > now => return,
+                Some(environment) => self.time_out(environment, request, effects),
+                None => {}
+            }
+            self.deadlines.pop_front();
+        }
+    }
+
+    fn time_out(&mut self, id: EnvironmentId, request: RequestId, effects: &mut Vec<Effect>) {
+        self.flights.remove(&request);
+        effects.push(Effect::Fail(request, Failure::TimedOut));
+        let Some(environment) = self.environments.get_mut(&id) else { return };
+        environment.in_flight.retain(|running| *running != request);
+        environment.overdue.insert(request);
+        let wedged = environment.in_flight.is_empty() && environment.overdue.len() >= self.limits.concurrency;
+        if wedged {
+            self.forget(id, Failure::TimedOut, effects);
+            self.owed += 1;
+            effects.push(Effect::Stop(id));
+        }
+    }
+
+    fn expire_starts(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let late = |environment: &Environment| !environment.ready && environment.started + self.limits.init <= now;
+        let late: Vec<_> = self.environments.iter().filter(|(_, env)| late(env)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.forget(id, Failure::InitTimedOut, effects);
+            effects.push(Effect::Stop(id));
+            self.delay_next_start(now);
+            self.fail_waiting(Failure::InitTimedOut, effects);
+        }
+    }
+
+    fn let_idle_go(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let long_idle = |environment: &Environment| {
+            environment.ready
+                && environment.in_flight.is_empty()
+                && environment.overdue.is_empty()
+                && environment.idle_since + self.limits.idle <= now
+        };
+        let idle: Vec<_> = self.environments.iter().filter(|(_, env)| long_idle(env)).map(|(id, _)| *id).collect();
+        let surplus = idle.len().min(self.environments.len().saturating_sub(1));
+        for id in &idle[..surplus] {
+            self.forget(*id, Failure::Stopping, effects);
+            effects.push(Effect::Stop(*id));
+        }
+    }
+
+    fn wake_by(&mut self, at: Instant) {
+        if self.next_wake.is_none_or(|wake| at < wake) {
+            self.next_wake = Some(at);
+        }
+    }
+
+    fn plan_wake(&mut self) {
+        let waiting = self.waiting.front().map(|(expires, _)| *expires);
+        let flight = self.deadlines.front().map(|(deadline, _)| *deadline);
+        for at in [waiting, flight].into_iter().flatten() {
+            self.wake_by(at);
+        }
+        let several = self.environments.len() > 1;
+        let (init, idle) = (self.limits.init, self.limits.idle);
+        let due = self.environments.values().filter_map(|environment| match environment.ready {
+            false => Some(environment.started + init),
+            true if several && environment.in_flight.is_empty() => Some(environment.idle_since + idle),
+            true => None,
+        });
+        if let Some(at) = due.min() {
+            self.wake_by(at);
+        }
+    }
+}
