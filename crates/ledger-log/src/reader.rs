@@ -1,18 +1,24 @@
-//! Reads a partition from its beginning to where it ended when the reading began.
+//! Reads partitions to their ends, and tells where the ends are.
 //!
-//! For topics that are small (the generations) and for looking into others; it keeps every record in memory. It blocks:
-//! the callers run it on a thread that may.
+//! For topics that are small (the generations) and for looking into others. It blocks: the callers run it on a thread that
+//! may.
+//!
+//! Bounds: every call ends within the reader's time. A partition that grows faster than it is read has no end.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use ledger::Timestamp;
+use ledger::{Partition, Timestamp};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::TRACEPARENT;
+use crate::{PartitionEnd, TRACEPARENT};
 use crate::cluster::{ClientEvents, Cluster};
+
+/// How long to look for the end of a partition that keeps growing.
+const GROWING: Duration = Duration::from_millis(300);
 
 /// A record as it stands in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,36 +83,78 @@ impl Reader {
         }
     }
 
-    /// The first offset of a partition and the one past its last.
-    pub(crate) fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), ReadError> {
+    /// Where every partition of a topic begins and ends; none where there is no such topic.
+    ///
+    /// The embedded broker says of the end only where its last batch begins, so the last records are read as well, to
+    /// the end that a fetch tells.
+    pub(crate) fn ends(&self, topic: &str) -> Result<Vec<PartitionEnd>, ReadError> {
+        let mut ends = Vec::new();
+        for partition in self.partitions(topic)? {
+            let (start, end) = self.bounds(topic, partition)?;
+            ends.push(PartitionEnd { partition: partition as Partition, start: start as u64, end: end as u64 });
+        }
+        ends.sort_unstable_by_key(|end| end.partition);
+        let last_records = ends.iter().filter(|end| end.end > end.start);
+        let starts: Vec<_> =
+            last_records.map(|end| (i32::from(end.partition), Offset::Offset(end.end as i64 - 1))).collect();
+        self.read_to_the_end(topic, &starts, Some(GROWING), |message| {
+            if let Some(end) = ends.iter_mut().find(|end| i32::from(end.partition) == message.partition()) {
+                end.end = end.end.max(message.offset() as u64 + 1);
+            }
+        })?;
+        Ok(ends)
+    }
+
+    /// Every record of a partition.
+    pub(crate) fn read(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, ReadError> {
+        let mut records = Vec::new();
+        let starts = [(partition, Offset::Beginning)];
+        self.read_to_the_end(topic, &starts, None, |message| records.push(stored(message)))?;
+        Ok(records)
+    }
+
+    fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), ReadError> {
         let bounds = self.consumer.fetch_watermarks(topic, partition, self.remaining());
         bounds.map_err(|error| self.fail(topic, partition, &error))
     }
 
-    pub(crate) fn read(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, ReadError> {
-        let fail = |error: &KafkaError| self.fail(topic, partition, error);
-        let (start, end) = self.bounds(topic, partition)?;
-        let mut records = Vec::new();
-        if start >= end {
-            return Ok(records);
-        }
+    /// Reads partitions until each has come to its end; or, where `patience` is given and has run out, until each has
+    /// given something.
+    fn read_to_the_end(
+        &self,
+        topic: &str,
+        starts: &[(i32, Offset)],
+        patience: Option<Duration>,
+        mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), ReadError> {
+        let Some((first, _)) = starts.first() else { return Ok(()) };
+        let fail = |error: &KafkaError| self.fail(topic, *first, error);
         let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(|error| fail(&error))?;
+        for (partition, offset) in starts {
+            assignment.add_partition_offset(topic, *partition, *offset).map_err(|error| fail(&error))?;
+        }
         self.consumer.assign(&assignment).map_err(|error| fail(&error))?;
-        loop {
+        let mut reading: HashSet<i32> = starts.iter().map(|(partition, _)| *partition).collect();
+        let mut silent = reading.clone();
+        let begun = Instant::now();
+        let is_enough = |silent: &HashSet<i32>| {
+            patience.is_some_and(|patience| silent.is_empty() && begun.elapsed() > patience)
+        };
+        while !reading.is_empty() && !is_enough(&silent) {
             match self.consumer.poll(self.remaining()) {
                 None => return Err(fail(&KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))),
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+                Some(Ok(message)) => {
+                    silent.remove(&message.partition());
+                    take(&message);
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    reading.remove(&partition);
+                }
                 // What goes wrong for a while shows in the events; the time that is left decides.
                 Some(Err(_)) => {}
-                Some(Ok(message)) => {
-                    records.push(stored(&message));
-                    if message.offset() + 1 >= end {
-                        return Ok(records);
-                    }
-                }
             }
         }
+        Ok(())
     }
 
     fn fail(&self, topic: &str, partition: i32, error: &KafkaError) -> ReadError {

@@ -147,16 +147,7 @@ impl Topics {
     }
 
     async fn ends(&self, topic: &'static str) -> Result<Vec<PartitionEnd>, TopicsError> {
-        self.with_reader(move |reader| {
-            let mut ends = Vec::new();
-            for partition in reader.partitions(topic)? {
-                let (start, end) = reader.bounds(topic, partition)?;
-                ends.push(PartitionEnd { partition: partition as Partition, start: start as u64, end: end as u64 });
-            }
-            ends.sort_unstable_by_key(|end| end.partition);
-            Ok(ends)
-        })
-        .await
+        self.with_reader(move |reader| reader.ends(topic)).await
     }
 
     async fn with_reader<T: Send + 'static>(

@@ -44,8 +44,7 @@ impl KafkaCommandLog {
             .set("linger.ms", LINGER_MS)
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
-            // The embedded broker counts a compressed batch as one record and gives its offsets out again.
-            .set("compression.type", "none")
+            .set("compression.type", "lz4")
             // A topic that is not there is said at once; what has just been created is shown within this time.
             .set("topic.metadata.propagation.max.ms", "1000")
             // The partition that every other client of Kafka would choose for the account.

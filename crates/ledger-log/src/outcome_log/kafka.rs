@@ -62,8 +62,7 @@ fn open_producer(cluster: &Cluster, name: &str, timeout: Duration) -> Result<Pro
         // A batch is queued at once and brings its own company.
         .set("linger.ms", "1")
         .set("message.timeout.ms", timeout.as_millis().to_string())
-        // The embedded broker counts a compressed batch as one record and gives its offsets out again.
-        .set("compression.type", "none")
+        .set("compression.type", "lz4")
         .set("partitioner", "murmur2_random");
     Producer::new(config, cluster.events(), Batches)
         .map_err(|error| PublishError::Misconfigured { reason: error.to_string() })

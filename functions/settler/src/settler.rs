@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use futures::future::join_all;
+use ledger::Timestamp;
+use ledger_log::{OutcomeLog, PublishError};
+use ledger_store::{Applied, AppliedOutcome, ApplyError, PartitionBatch, Settling};
+use tokio::time::timeout_at;
+
+use crate::deadline::Deadlines;
+use crate::event::{KafkaEvent, PartitionName, PartitionRecords};
+use crate::partition::{outcome_records, read};
+use crate::refusals::Refusals;
+use crate::response::{BatchItemFailure, BatchResponse, failures_of};
+
+/// The longest a batch of outcomes may take to be confirmed.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settles events. One for the lifetime of an execution environment.
+#[derive(Debug)]
+pub struct Settler<S, O> {
+    store: S,
+    outcomes: O,
+    refusals: Refusals,
+}
+
+/// Why a partition is to be delivered again.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    NotApplied(#[from] ApplyError),
+    #[error("the outcomes were not published: {0}")]
+    NotPublished(#[from] PublishError),
+    #[error("the outcomes were not published in time")]
+    OutOfTime,
+    #[error("an outcome cannot be written: {0}")]
+    NotWritten(#[from] serde_json::Error),
+}
+
+impl<S: Settling, O: OutcomeLog> Settler<S, O> {
+    pub fn new(store: S, outcomes: O) -> Self {
+        Self { store, outcomes, refusals: Refusals::default() }
+    }
+
+    /// Settles every partition of an event and names the records of those that failed.
+    pub async fn settle(&self, event: KafkaEvent, settled_at: Timestamp, deadlines: Deadlines) -> BatchResponse {
+        let partitions = event.records.into_iter().filter(|partition| !partition.records.is_empty());
+        let settled =
+            join_all(partitions.map(|partition| self.settle_partition(partition, settled_at, deadlines))).await;
+        BatchResponse { batch_item_failures: settled.into_iter().flatten().collect() }
+    }
+
+    async fn settle_partition(
+        &self,
+        partition: PartitionRecords,
+        settled_at: Timestamp,
+        deadlines: Deadlines,
+    ) -> Vec<BatchItemFailure> {
+        let PartitionRecords { name, mut records } = partition;
+        // Lambda delivers them in order; a store that has to rely on it had better not.
+        records.sort_unstable_by_key(|record| record.offset);
+        let failures = failures_of(&name, &records);
+        let (batch, traces) = read(&name, records);
+        let result = async {
+            let outcomes = self.apply(batch, settled_at, deadlines).await?;
+            let records = outcome_records(&outcomes, traces)?;
+            timeout_at(deadlines.publish, self.outcomes.publish(&records)).await.map_err(|_| Failure::OutOfTime)??;
+            Ok(outcomes)
+        }
+        .await;
+        match result {
+            Ok(outcomes) => {
+                self.refusals.forget(name.partition);
+                log_settled(&name, &outcomes);
+                Vec::new()
+            }
+            Err(failure) => {
+                self.log_failure(&name, &failures, &failure);
+                failures
+            }
+        }
+    }
+
+    async fn apply(
+        &self,
+        batch: PartitionBatch,
+        settled_at: Timestamp,
+        deadlines: Deadlines,
+    ) -> Result<Vec<AppliedOutcome>, Failure> {
+        Ok(self.store.apply(batch, settled_at, deadlines.apply).await?)
+    }
+
+    /// Where delivering again cannot help, somebody has to look: an error, once. Anything else passes.
+    fn log_failure(&self, name: &PartitionName, failures: &[BatchItemFailure], failure: &Failure) {
+        let PartitionName { topic, partition } = name;
+        let (records, offset) = (failures.len(), failures.first().map(|first| first.item_identifier.offset));
+        let is_final = matches!(failure, Failure::NotApplied(error) if !error.retry_helps());
+        if is_final && self.refusals.is_news(*partition, &failure.to_string()) {
+            tracing::error!(
+                topic,
+                partition,
+                offset,
+                records,
+                "the partition cannot be settled any further: {failure}"
+            );
+        } else {
+            tracing::warn!(topic, partition, offset, records, "the partition is to be delivered again: {failure}");
+        }
+    }
+}
+
+fn log_settled(name: &PartitionName, outcomes: &[AppliedOutcome]) {
+    let PartitionName { topic, partition } = name;
+    let redelivered = outcomes.iter().filter(|outcome| outcome.redelivered).count();
+    for outcome in outcomes {
+        match &outcome.applied {
+            Applied::Unreadable(letter) if !outcome.redelivered => {
+                tracing::warn!(
+                    topic,
+                    partition,
+                    offset = letter.offset,
+                    why = letter.why,
+                    "a record nobody can read is set aside"
+                );
+            }
+            Applied::Unreadable(_) => {}
+            Applied::Settled(settled) => {
+                tracing::debug!(id = %settled.id(), status = settled.entry.status.name(), "settled");
+            }
+        }
+    }
+    let offset = outcomes.first().map(|outcome| outcome.position.offset());
+    tracing::info!(topic, partition, offset, records = outcomes.len(), redelivered, "settled a batch");
+}
