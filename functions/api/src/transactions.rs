@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{HeaderName, LOCATION};
 use http::{HeaderMap, Request, StatusCode};
 use lambda_http::Body;
-use ledger::{EntryStatus, IdempotencyKey, Outcome, Refusal, TransactionId};
+use ledger::{Entry, EntryStatus, IdempotencyKey, Kind, Outcome, Refusal, TransactionId};
 use ledger_log::{AppendError, NewRecord, Traceparent};
 use ledger_store::{Lookup, Reading};
 use ledger_wire::answer::{AcceptedBody, OutcomeBody, UnreadableBody};
@@ -98,8 +98,10 @@ async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, wait: D
     let until = Instant::now() + wait;
     let outcome = settled_outcome(door, id, until).await?;
     match outcome.entry.status {
-        EntryStatus::Refused(refusal @ Refusal::IdempotencyKeyReused { .. }) => {
-            Some(problem(&ProblemKind::IdempotencyKeyReused.detail(refusal.to_string()).at_field("Idempotency-Key")))
+        EntryStatus::Refused(Refusal::IdempotencyKeyReused { original }) => {
+            let original = TransactionId { account: id.account.clone(), position: original };
+            let first = settled_outcome(door, &original, until).await?;
+            Some(problem(&key_reused(&original, &first.entry, &outcome.entry)))
         }
         EntryStatus::Replayed { original } => {
             let original = TransactionId { account: id.account.clone(), position: original };
@@ -111,6 +113,27 @@ async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, wait: D
             Some(with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), id))
         }
     }
+}
+
+/// Names what a command under a used key has otherwise than the first one under it.
+fn key_reused(original: &TransactionId, first: &Entry, again: &Entry) -> Problem {
+    let money = |entry: &Entry| entry.money.filter(|_| entry.kind != Kind::Release);
+    let (first_money, again_money) = (money(first), money(again));
+    let fields = [
+        ("type", first.kind != again.kind),
+        ("amount", first_money.map(|money| money.amount) != again_money.map(|money| money.amount)),
+        ("currency", first_money.map(|money| money.currency) != again_money.map(|money| money.currency)),
+        ("request", first.request != again.request),
+        ("reference", first.reference != again.reference),
+    ];
+    let mut names: Vec<&str> = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
+    if names.is_empty() {
+        // What else a body has does not stand in the book under these names.
+        names.push(if first.kind == Kind::WithdrawalRequest { "expires_in_seconds" } else { "final" });
+    }
+    let detail =
+        format!("the key stands for {original}, which differs in {}; a new command needs a new key", names.join(", "));
+    ProblemKind::IdempotencyKeyReused.detail(detail).at_field("Idempotency-Key")
 }
 
 async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Outcome> {

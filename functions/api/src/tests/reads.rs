@@ -69,6 +69,7 @@ async fn an_idempotency_key_counts_once() {
             _ => {
                 assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
                 assert_eq!(answer.body["type"], "/problems/idempotency-key-reused");
+                assert!(answer.body["detail"].as_str().unwrap().contains("differs in amount;"), "{answer:?}");
             }
         }
     }
