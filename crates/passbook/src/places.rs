@@ -1,0 +1,43 @@
+//! From the arguments and the environment to the log and the books.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use ledger_log::{Cluster, LogConfig};
+use ledger_store::{Fence, Store, StoreConfig};
+
+use crate::cli;
+use crate::exit::Usage;
+
+/// The log's name in the fences.
+pub(crate) const COMMANDS: &str = ledger_log::COMMANDS;
+
+impl cli::Places {
+    pub(crate) async fn topics(&self) -> anyhow::Result<ledger_log::Topics> {
+        let config = LogConfig::from_lookup(|name| self.look_up(name)).map_err(Usage::new)?;
+        Ok(Cluster::find(&config).await?.topics(Duration::from_secs(self.timeout)))
+    }
+
+    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+        let config = StoreConfig::from_lookup(|name| self.look_up(name)).map_err(Usage::new)?;
+        Store::connect(config).await.context("MONGODB_URI")
+    }
+
+    fn look_up(&self, name: &str) -> Option<String> {
+        let given = match name {
+            "KAFKA_BOOTSTRAP_SERVERS" => &self.brokers,
+            // Brokers given by hand win over a cluster in the environment.
+            "MSK_CLUSTER_ARN" if self.brokers.is_some() => return None,
+            "MONGODB_URI" => &self.mongo,
+            "MONGODB_DATABASE" => &self.database,
+            _ => &None,
+        };
+        given.clone().or_else(|| std::env::var(name).ok())
+    }
+}
+
+/// How far the command topic's partitions have been settled.
+pub(crate) async fn fences_of(store: &Store) -> anyhow::Result<Vec<Fence>> {
+    let fences = store.fences().await?;
+    Ok(fences.into_iter().filter(|fence| fence.topic == COMMANDS).collect())
+}

@@ -1,0 +1,108 @@
+//! Creating, describing and deleting the topics.
+
+mod plan;
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+
+use anyhow::{Context, bail};
+use ledger_log::{CreateTopics, TopicDescription};
+
+use crate::cli::Places;
+use crate::exit::Usage;
+use crate::lag::lag_of;
+use crate::places::{COMMANDS, fences_of};
+use crate::table::table;
+use plan::{Found, Plan, plan};
+
+pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bool) -> anyhow::Result<()> {
+    let (store, topics) = (places.store().await?, places.topics().await?);
+    let (generation, ends) = (topics.generation().await?, topics.command_ends().await?);
+    let found = Found { generation, ends, fences: fences_of(&store).await? };
+    match plan(&found, if_missing)? {
+        Plan::Begin(generation) => {
+            // In this order a step that fails leaves nothing that looks like a log: the next try begins another generation.
+            store.begin_generation(COMMANDS, layout.partitions, generation).await?;
+            topics.begin_generation(generation, layout.replication_factor).await?;
+            topics.create(layout).await?;
+            println!("generation {generation} of the log begins, with {} partitions", layout.partitions);
+        }
+        Plan::Adopt { generation, partitions } => {
+            store.begin_generation(COMMANDS, partitions, generation).await?;
+            topics.create(CreateTopics { partitions, ..layout }).await?;
+            println!("the topics are there already; the books begin at their beginning, generation {generation}");
+        }
+        Plan::Keep { generation, partitions } => {
+            topics.create(CreateTopics { partitions, ..layout }).await?;
+            println!("the topics are there already, generation {generation}, with {partitions} partitions");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn describe(places: &Places, json: bool) -> anyhow::Result<()> {
+    let topics = places.topics().await?;
+    let (generation, described) = (topics.generation().await?, topics.describe().await?);
+    if json {
+        println!("{}", serde_json::json!({ "generation": generation, "topics": described }));
+        return Ok(());
+    }
+    match generation {
+        Some(generation) => println!("generation {generation}"),
+        None => println!("no generation has begun; run `passbook topics create`"),
+    }
+    for topic in &described {
+        println!("\n{}", describe_topic(topic));
+    }
+    Ok(())
+}
+
+fn describe_topic(topic: &TopicDescription) -> String {
+    if topic.partitions.is_empty() {
+        return format!("{}: missing", topic.topic);
+    }
+    let rows: Vec<_> = topic
+        .partitions
+        .iter()
+        .map(|found| [found.partition.into(), found.start, found.end].map(|number: u64| number.to_string()))
+        .collect();
+    let settings: Vec<_> = topic.settings.iter().map(|(name, value)| format!("  {name} = {value}")).collect();
+    let parts = [topic.topic.clone(), settings.join("\n"), table(["partition", "start", "end"], &rows)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) async fn delete(places: &Places, yes: bool) -> anyhow::Result<()> {
+    let topics = places.topics().await?;
+    let ends = topics.command_ends().await?;
+    if !ends.is_empty() {
+        let records: u64 = ends.iter().map(|end| end.end - end.start).sum();
+        let fences = match places.store().await {
+            Ok(store) => fences_of(&store).await,
+            Err(error) => Err(error),
+        };
+        println!(
+            "{COMMANDS} has {records} commands, and {} has their outcomes; they are lost for good.",
+            ledger_log::OUTCOMES
+        );
+        match fences {
+            Ok(fences) => println!("{} of them are not settled yet: they never will be.", lag_of(&ends, &fences).lag),
+            Err(error) => println!("How many of them are not settled yet is not known: {error:#}."),
+        }
+    }
+    if !yes && !confirmed()? {
+        bail!("nothing was deleted");
+    }
+    topics.delete().await?;
+    println!("the topics are deleted; `passbook topics create` begins the next generation");
+    Ok(())
+}
+
+fn confirmed() -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        return Err(Usage::new("nobody is there to be asked; add --yes to delete the topics").into());
+    }
+    print!("Delete the topics? Type yes: ");
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).context("no answer")?;
+    Ok(answer.trim() == "yes")
+}
