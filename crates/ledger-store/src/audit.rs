@@ -76,9 +76,8 @@ impl<'a> Chain<'a> {
     /// The open page, and the account that it leaves.
     pub(crate) fn end(&mut self, account: &Account, open: &[Entry]) -> Result<(), Difference> {
         let id = || account.id.clone();
-        if let Some(first) = open.first().filter(|first| first.sequence > self.sequence + 1) {
-            let page = page_number(self.sequence + 1);
-            debug_assert!(page < first.sequence);
+        let page = page_number(self.sequence + 1);
+        if open.first().is_some_and(|first| page_number(first.sequence) > page) {
             return Err(Difference::PageMissing { account: id(), page });
         }
         self.follow(open, &account.head)?;

@@ -60,6 +60,7 @@ pub enum Lookup {
     /// Nobody could read the record; it is set aside.
     Unreadable {
         why: String,
+        recorded_at: Timestamp,
     },
     NotFound,
 }

@@ -218,7 +218,7 @@ impl Books {
         }
         match (self.find(id), self.dead_letters.get(&position)) {
             (Some(outcome), _) => Lookup::Settled(outcome),
-            (None, Some(letter)) => Lookup::Unreadable { why: letter.why.clone() },
+            (None, Some(letter)) => Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at },
             (None, None) => Lookup::NotFound,
         }
     }

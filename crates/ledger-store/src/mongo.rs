@@ -24,6 +24,7 @@ use crate::capability::{AccountView, Lookup, Reading, Settling};
 use crate::config::StoreConfig;
 use crate::error::{ApplyError, StoreError};
 use crate::spent::{Meter, Spent};
+use watch::Waited;
 
 /// Connections of an execution environment that has been frozen for longer are not worth trying.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
@@ -101,7 +102,10 @@ impl Reading for Store {
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
-        if self.watch.passes(id.position, until).await? { self.look_up(id).await } else { Ok(Lookup::Accepted) }
+        match self.watch.wait(id.position, until).await? {
+            Waited::InVain => Ok(Lookup::Accepted),
+            Waited::Passed | Waited::Unknown => self.look_up(id).await,
+        }
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {

@@ -16,18 +16,21 @@ mod statements;
 mod write;
 
 use std::collections::HashMap;
-use std::time::Instant as StopWatch;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant as StopWatch};
 
 use backon::Retryable;
 use ledger::{Command, Generation, Outcome, Timestamp, settle};
 use mongodb::ClientSession;
 use mongodb::bson::doc;
+use mongodb::error::ErrorKind;
 use mongodb::options::{ReadConcern, ReturnDocument};
 use tokio::time::{Instant, timeout_at};
 
 use super::commit::{backoff, commit};
 use super::{Store, durable};
 use crate::batch::{Applied, AppliedOutcome, LogRecord, PartitionBatch};
+use crate::capability::Reading;
 use crate::error::{ApplyError, ApplyFailure, StoreError};
 use crate::fence::{Continuation, Fence, judge};
 use crate::shape::{FENCES, Fields, fence_advance, fence_id, read_fence};
@@ -40,7 +43,18 @@ struct Done {
     outcomes: Vec<Outcome>,
 }
 
+/// A batch and the terms on which it is applied.
+struct Task {
+    batch: PartitionBatch,
+    settled_at: Timestamp,
+    deadline: Instant,
+    /// Why the last attempt failed.
+    last: Mutex<Option<StoreError>>,
+}
+
 impl Store {
+    /// The attempts run in a task of their own, which ends its transaction even when the time has come: one that is
+    /// only dropped would keep its locks until the server gives it up, a minute later.
     pub(super) async fn apply_until(
         &self,
         batch: PartitionBatch,
@@ -50,70 +64,78 @@ impl Store {
         if batch.records.is_empty() {
             return Ok(Vec::new());
         }
-        let mut last = None;
-        let attempts = (|| self.attempt_whole(&batch, settled_at))
-            .retry(backoff())
-            .when(|failure| matches!(failure, ApplyFailure::Store(error) if error.retry_helps()))
-            .notify(|failure, delay| {
-                tracing::debug!(topic = batch.topic, partition = batch.partition, %failure, ?delay, "applying again");
-                if let ApplyFailure::Store(error) = failure {
-                    last = Some(error.clone());
-                }
-            });
-        let applied = timeout_at(deadline, attempts).await;
-        applied.unwrap_or_else(|_| Err(ApplyFailure::OutOfTime { last })).map_err(|failure| ApplyError {
-            offset: batch.records.first().map_or(0, LogRecord::offset),
-            topic: batch.topic,
-            partition: batch.partition,
-            failure,
-        })
+        let task = Arc::new(Task { batch, settled_at, deadline, last: Mutex::default() });
+        let attempts = {
+            let (store, task) = (self.clone(), Arc::clone(&task));
+            tokio::spawn(async move { store.attempt_until_done(&task).await })
+        };
+        let applied = match timeout_at(deadline, attempts).await {
+            Ok(Ok(applied)) => applied,
+            Ok(Err(ended)) => std::panic::resume_unwind(ended.into_panic()),
+            Err(_) => Err(task.out_of_time()),
+        };
+        applied.map_err(|failure| task.error(failure))
     }
 
-    async fn attempt_whole(
-        &self,
-        batch: &PartitionBatch,
-        settled_at: Timestamp,
-    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
+    async fn attempt_until_done(&self, task: &Task) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
+        (|| self.attempt_whole(task))
+            .retry(backoff())
+            .when(|failure| matches!(failure, ApplyFailure::Store(error) if error.retry_helps()))
+            .notify(|failure, delay| task.note(failure, delay))
+            .await
+    }
+
+    async fn attempt_whole(&self, task: &Task) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
         self.meter.count_attempt();
-        let done = self.attempt(batch, settled_at).await?;
-        let (before, new) = batch.records.split_at(done.continuation.redelivered);
-        let mut applied = self.read_back(batch, before, done.continuation.generation).await?;
-        applied.extend(batch.in_order(new, done.continuation.generation, done.outcomes));
+        let done = self.attempt(task).await?;
+        let generation = done.continuation.generation;
+        let (before, new) = task.batch.records.split_at(done.continuation.redelivered);
+        let mut applied = self.read_back(&task.batch, before, generation).await?;
+        applied.extend(task.batch.in_order(new, generation, done.outcomes));
         self.meter.count_batch();
         Ok(applied)
     }
 
-    async fn attempt(&self, batch: &PartitionBatch, settled_at: Timestamp) -> Result<Done, ApplyFailure> {
-        let mut session = self.client.start_session().await.map_err(StoreError::from)?;
-        let start = session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable());
-        start.await.map_err(StoreError::from)?;
+    /// A batch of which everything had been applied before is committed too, though it changes nothing: only then is it
+    /// certain that what was read stays.
+    async fn attempt(&self, task: &Task) -> Result<Done, ApplyFailure> {
+        task.check_time()?;
+        let mut session = self.begin().await?;
         let mut mark = StopWatch::now();
-        match self.fold_and_write(&mut session, batch, settled_at, &mut mark).await {
-            Ok(done) if done.continuation.redelivered == batch.records.len() => {
-                abort(&mut session).await;
-                Ok(done)
-            }
+        match self.fold_and_write(&mut session, task, &mut mark).await {
             Ok(done) => {
                 commit(&mut session).await?;
                 self.meter.lap(Step::Commit, &mut mark);
                 Ok(done)
             }
-            Err(refused @ ApplyFailure::Refused(_)) => {
-                abort(&mut session).await;
-                Err(refused)
+            Err(failure) => {
+                if !matches!(&failure, ApplyFailure::Store(error) if error.is_unreachable()) {
+                    abort(&mut session).await;
+                }
+                Err(failure)
             }
-            // The server has ended the transaction already, or cannot be told to: dropping the session sees to it.
-            Err(failure) => Err(failure),
         }
+    }
+
+    async fn begin(&self) -> Result<ClientSession, StoreError> {
+        let mut session = self.client.start_session().await?;
+        let start = session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable());
+        let Err(error) = start.await else { return Ok(session) };
+        // Of a server that is away the driver says that it does not support transactions.
+        if matches!(error.kind.as_ref(), ErrorKind::Transaction { .. }) {
+            self.ping().await?;
+            return Err(StoreError::Conflict(error.kind.to_string()));
+        }
+        Err(error.into())
     }
 
     async fn fold_and_write(
         &self,
         session: &mut ClientSession,
-        batch: &PartitionBatch,
-        settled_at: Timestamp,
+        task: &Task,
         mark: &mut StopWatch,
     ) -> Result<Done, ApplyFailure> {
+        let (batch, settled_at) = (&task.batch, task.settled_at);
         let fence = self.take_fence(session, batch).await?;
         let continuation = judge(fence.as_ref(), batch.partition, &batch.records)?;
         let new = &batch.records[continuation.redelivered..];
@@ -121,9 +143,11 @@ impl Store {
             self.meter.lap(Step::Read, mark);
             return Ok(Done { continuation, outcomes: Vec::new() });
         }
+        task.check_time()?;
         let commands: Vec<&Command> = new.iter().filter_map(LogRecord::command).collect();
         let mut gathered = self.gather(session, batch.partition, &commands, continuation.clock, settled_at).await?;
         self.meter.lap(Step::Read, mark);
+        task.check_time()?;
         let outcomes = settle(&mut gathered.book, commands.into_iter().cloned());
         let changes = gathered.book.into_changes();
         self.meter.lap(Step::Fold, mark);
@@ -179,6 +203,34 @@ impl Store {
             Ok(AppliedOutcome { position, applied, redelivered: true })
         };
         positions.into_iter().map(outcome).collect()
+    }
+}
+
+impl Task {
+    fn check_time(&self) -> Result<(), ApplyFailure> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(self.out_of_time()) }
+    }
+
+    fn out_of_time(&self) -> ApplyFailure {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ApplyFailure::OutOfTime { last }
+    }
+
+    fn note(&self, failure: &ApplyFailure, delay: Duration) {
+        let PartitionBatch { topic, partition, .. } = &self.batch;
+        tracing::debug!(topic, partition, %failure, ?delay, "applying again");
+        if let ApplyFailure::Store(error) = failure {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+
+    fn error(&self, failure: ApplyFailure) -> ApplyError {
+        ApplyError {
+            topic: self.batch.topic.clone(),
+            partition: self.batch.partition,
+            offset: self.batch.records.first().map_or(0, LogRecord::offset),
+            failure,
+        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Store {
         let cursor = self
             .collection(ACCOUNTS)
             .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "page": 1, "sequence": 1, "head": 1 })
+            .projection(doc! { "page": 1, "sequence": 1 })
             .batch_size(WHOLE_REPLY)
             .read_concern(committed())
             .await?;

@@ -38,7 +38,8 @@ impl Store {
             return Ok(Lookup::Settled(outcome));
         }
         let letter = self.find_dead_letters(&[id.position]).await?.remove(&id.position);
-        Ok(letter.map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why }))
+        Ok(letter
+            .map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at }))
     }
 
     pub(super) async fn read_account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
@@ -55,7 +56,7 @@ impl Store {
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
         let limit = limit.min(MAX_STATEMENT_LIMIT);
-        let Some(row) = self.account_row(id, doc! { "page": 1, "sequence": 1, "head": 1 }).await? else {
+        let Some(row) = self.account_row(id, doc! { "page": 1, "sequence": 1 }).await? else {
             return Ok(None);
         };
         let open = read_open_page(Fields(&row)).map_err(|wrong| wrong.in_document(ACCOUNTS, id))?;

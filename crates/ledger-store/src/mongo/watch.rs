@@ -38,8 +38,21 @@ struct Shared {
 /// The fences as they were last seen, or why they cannot be.
 #[derive(Debug, Clone, Default)]
 struct Seen {
+    /// How often they have been seen.
+    looks: u64,
     fences: HashMap<Partition, (Generation, Offset)>,
     failure: Option<StoreError>,
+}
+
+/// What a wait has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// The fence has passed the position.
+    Passed,
+    /// It has not, as was seen while waiting.
+    InVain,
+    /// The time came before the fences could be looked at.
+    Unknown,
 }
 
 impl FenceWatch {
@@ -47,22 +60,23 @@ impl FenceWatch {
         Self(Arc::new(Shared { database, topic, seen: watch::Sender::default(), is_running: Mutex::new(false) }))
     }
 
-    /// Waits until a partition's fence has passed a position, and says whether it has in time.
+    /// Waits until a partition's fence has passed a position, or the time has come.
     ///
     /// # Errors
     /// When the time has come and the fences could not be read.
-    pub(super) async fn passes(&self, position: Position, until: Instant) -> Result<bool, StoreError> {
+    pub(super) async fn wait(&self, position: Position, until: Instant) -> Result<Waited, StoreError> {
         let mut seen = self.0.seen.subscribe();
+        let looks_before = seen.borrow().looks;
         self.run();
-        let passed = timeout_at(
-            until,
-            seen.wait_for(|seen| has_passed(seen.fences.get(&position.partition()).copied(), position)),
-        )
-        .await
-        .is_ok();
-        match self.0.seen.borrow().failure.clone() {
-            Some(failure) if !passed => Err(failure),
-            _ => Ok(passed),
+        let passes = |seen: &Seen| has_passed(seen.fences.get(&position.partition()).copied(), position);
+        if timeout_at(until, seen.wait_for(passes)).await.is_ok() {
+            return Ok(Waited::Passed);
+        }
+        let seen = seen.borrow();
+        match &seen.failure {
+            Some(failure) => Err(failure.clone()),
+            None if seen.looks > looks_before => Ok(Waited::InVain),
+            None => Ok(Waited::Unknown),
         }
     }
 
@@ -79,7 +93,9 @@ impl Shared {
     async fn look_while_somebody_waits(self: Arc<Self>) {
         loop {
             match self.look().await {
-                Ok(fences) => drop(self.seen.send_replace(Seen { fences, failure: None })),
+                Ok(fences) => self.seen.send_modify(|seen| {
+                    *seen = Seen { looks: seen.looks + 1, fences, failure: None };
+                }),
                 Err(failure) => self.seen.send_modify(|seen| seen.failure = Some(failure)),
             }
             sleep(INTERVAL).await;

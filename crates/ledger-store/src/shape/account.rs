@@ -5,7 +5,7 @@
 //!
 //! The page is last among what changes in size, so that a batch rewrites as little as it can.
 
-use ledger::{Account, AccountChange, AccountId, Digest, Entry, Hold, Status, Timestamp, page_sequences, turned_pages};
+use ledger::{Account, AccountChange, AccountId, Entry, Hold, Status, Timestamp, page_sequences, turned_pages};
 
 use super::entry::{read_entries, write_entry};
 use super::fields::{Fields, Malformed};
@@ -18,8 +18,6 @@ pub(crate) struct OpenPage {
     pub(crate) entries: Vec<Entry>,
     /// The account's sequence: that of the last entry.
     pub(crate) sequence: u64,
-    /// The digest of the last entry.
-    pub(crate) head: Digest,
 }
 
 /// An account without its page.
@@ -53,7 +51,7 @@ pub(crate) fn read_open_page(fields: Fields<'_>) -> Result<OpenPage, Malformed> 
     let length = fields.documents("page")?.count() as u64;
     let first =
         (sequence + 1).checked_sub(length).ok_or_else(|| Malformed("`page` is longer than `sequence`".into()))?;
-    Ok(OpenPage { entries: read_entries(fields, "page", first)?, sequence, head: fields.digest("head")? })
+    Ok(OpenPage { entries: read_entries(fields, "page", first)?, sequence })
 }
 
 /// The document of an account that the batch opened.

@@ -1,7 +1,6 @@
 //! Writes BSON documents into one buffer, nested ones in place: no value is copied twice on its way to the socket.
 
 use ledger::Timestamp;
-use mongodb::bson::RawDocument;
 
 const TYPE_STRING: u8 = 0x02;
 const TYPE_DOCUMENT: u8 = 0x03;
@@ -111,10 +110,6 @@ impl ArrayWriter<'_> {
     pub(crate) fn push_document(&mut self) -> DocumentWriter<'_> {
         self.next(TYPE_DOCUMENT);
         DocumentWriter::open(self.document.bytes)
-    }
-
-    pub(crate) fn push_raw(&mut self, document: &RawDocument) {
-        self.push_bytes(document.as_bytes());
     }
 
     /// `document` is one whole document.

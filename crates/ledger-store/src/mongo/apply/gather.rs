@@ -118,7 +118,7 @@ impl Store {
         let cursor = self
             .collection(ACCOUNTS)
             .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "page": 1, "sequence": 1, "head": 1 })
+            .projection(doc! { "page": 1, "sequence": 1 })
             .batch_size(WHOLE_REPLY)
             .session(&mut *session)
             .await?;

@@ -107,7 +107,9 @@ mod tests {
         let mut statements = Statements::new(Verb::Insert, "pages");
         let large = "x".repeat(5 * 1024 * 1024);
         for at in 0..5 {
-            statements.push(|document| drop(document.small_number("_id", at).text("text", &large)));
+            statements.push(|document| {
+                document.small_number("_id", at).text("text", &large);
+            });
         }
         let commands = statements.into_commands().unwrap();
         let ids = |command: &RawDocumentBuf| -> Vec<i32> {

@@ -1,0 +1,111 @@
+//! What settling leaves in the books.
+
+use ledger::{EntryStatus, Refusal};
+use ledger_store::{Applied, Lookup};
+
+use crate::harness::{Books, SETTLED_AT, on_both_stores, outcome, refusal, status};
+use crate::log::{Log, batch, command, position, with_key};
+
+on_both_stores!(
+    a_first_deposit_opens_the_account,
+    an_account_that_is_not_there_is_refused_and_its_outcome_kept,
+    an_unreadable_record_is_set_aside,
+    an_unreadable_record_may_be_the_first,
+    a_record_keeps_the_outcome_of_the_version_that_first_read_it,
+    a_key_seen_before_is_replayed_or_refused,
+    an_account_of_several_currencies_is_refused,
+);
+
+async fn a_first_deposit_opens_the_account(store: impl Books) {
+    let mut log = Log::of(0);
+    let records = [log.deposit("alice", 2_500), log.withdrawal("alice", 700), log.withdrawal("alice", 5_000)];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(status(&outcomes[0]), EntryStatus::Posted);
+    assert_eq!(status(&outcomes[1]), EntryStatus::Posted);
+    assert_eq!(refusal(&outcomes[2]), Refusal::InsufficientFunds { available: 1_800 });
+    let view = store.account(&"alice".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((view.account.balance, view.account.sequence, view.updated_at), (1_800, 3, SETTLED_AT));
+    let mut statement = store.whole_statement("alice").await;
+    statement.reverse();
+    assert_eq!(statement, outcomes.iter().map(|applied| outcome(applied).clone()).collect::<Vec<_>>());
+}
+
+async fn an_account_that_is_not_there_is_refused_and_its_outcome_kept(store: impl Books) {
+    let mut log = Log::of(0);
+    let record = log.withdrawal("nobody", 1);
+    let outcomes = store.settle(std::slice::from_ref(&record)).await;
+    assert_eq!(refusal(&outcomes[0]), Refusal::AccountNotFound);
+    assert_eq!(store.account(&"nobody".parse().unwrap()).await.unwrap(), None);
+    assert_eq!(store.statement(&"nobody".parse().unwrap(), None, 10).await.unwrap(), None);
+    let found = store.transaction(&command(&record).id()).await.unwrap();
+    assert_eq!(found, Lookup::Settled(outcome(&outcomes[0]).clone()));
+    let again = store.settle(&[record]).await;
+    assert_eq!(outcome(&again[0]), outcome(&outcomes[0]));
+}
+
+async fn an_unreadable_record_is_set_aside(store: impl Books) {
+    let mut log = Log::of(0);
+    let records = [log.deposit("alice", 1), log.unreadable("alice"), log.deposit("alice", 1)];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(store.account_of("alice").await.balance, 2);
+    let Applied::Unreadable(letter) = &outcomes[1].applied else { panic!("{:?}", outcomes[1]) };
+    assert_eq!(outcomes[1].position.offset(), 1);
+    let id = ledger::TransactionId { account: "alice".parse().unwrap(), position: outcomes[1].position };
+    let found = store.transaction(&id).await.unwrap();
+    assert_eq!(found, Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at });
+    assert_eq!(store.settle(&records[1..2]).await[0].applied, outcomes[1].applied);
+}
+
+async fn an_unreadable_record_may_be_the_first(store: impl Books) {
+    let mut log = Log { generation: 4, ..Log::of(0) };
+    let records = [log.unreadable(""), log.deposit("alice", 1)];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(outcomes[0].position.generation(), 4);
+    let alone = Log::of(1).unreadable("");
+    assert_eq!(store.try_settle(batch(1, &[alone])).await.unwrap()[0].position.generation(), 1);
+}
+
+async fn a_record_keeps_the_outcome_of_the_version_that_first_read_it(store: impl Books) {
+    let read = [Log::of(0).deposit("alice", 1)];
+    let unread = [Log::of(0).unreadable("alice")];
+    let first = store.settle(&read).await;
+    assert_eq!(store.settle(&unread).await[0].applied, first[0].applied);
+    let read = Log::of(1).deposit("alice", 1);
+    let unread = Log::of(1).unreadable("alice");
+    let first = store.try_settle(batch(1, &[unread])).await.unwrap();
+    assert_eq!(store.try_settle(batch(1, &[read])).await.unwrap()[0].applied, first[0].applied);
+    assert_eq!(store.account_of("alice").await.balance, 1);
+}
+
+async fn a_key_seen_before_is_replayed_or_refused(store: impl Books) {
+    let mut log = Log::of(0);
+    let first = with_key(log.deposit("alice", 10), "k1", 1);
+    let same = with_key(log.deposit("alice", 10), "k1", 1);
+    let other_account = with_key(log.deposit("bob", 10), "k1", 1);
+    let outcomes = store.settle(&[first.clone(), same, other_account]).await;
+    let original = position(&first);
+    assert_eq!(status(&outcomes[1]), EntryStatus::Replayed { original });
+    assert_eq!(status(&outcomes[2]), EntryStatus::Posted);
+    let same = with_key(log.deposit("alice", 10), "k1", 1);
+    let other_body = with_key(log.deposit("alice", 11), "k1", 2);
+    let refused_first = with_key(log.withdrawal("alice", 99), "k2", 3);
+    let outcomes = store.settle(&[same, other_body, refused_first.clone()]).await;
+    assert_eq!(status(&outcomes[0]), EntryStatus::Replayed { original });
+    assert_eq!(refusal(&outcomes[1]), Refusal::IdempotencyKeyReused { original });
+    let again = with_key(log.withdrawal("alice", 99), "k2", 3);
+    let outcomes = store.settle(&[again]).await;
+    assert_eq!(status(&outcomes[0]), EntryStatus::Replayed { original: position(&refused_first) });
+    assert_eq!(store.account_of("alice").await.balance, 10);
+}
+
+async fn an_account_of_several_currencies_is_refused(store: impl Books) {
+    let mut log = Log::of(0);
+    let dollars = ledger::Money { currency: "USD".parse().unwrap(), ..crate::log::money(5) };
+    let records = [log.deposit("alice", 10), log.push("alice", ledger::Action::Deposit(dollars))];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(refusal(&outcomes[1]), Refusal::CurrencyMismatch { account: "EUR".parse().unwrap() });
+    let records = [log.push("dora", ledger::Action::Deposit(dollars)), log.withdrawal("dora", 1)];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(status(&outcomes[0]), EntryStatus::Posted);
+    assert_eq!(store.account_of("dora").await.balance, 5);
+}

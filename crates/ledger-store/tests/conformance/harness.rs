@@ -1,0 +1,117 @@
+//! A database for each test, and the calls every test makes.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use ledger::{Account, EntryStatus, Outcome, Refusal, Timestamp};
+use ledger_store::{
+    Applied, AppliedOutcome, ApplyError, LogRecord, MemoryStore, PartitionBatch, Reading, Settling, Store, StoreConfig,
+};
+use mongodb::bson::Document;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::log::batch;
+
+/// When every test settles.
+pub(crate) const SETTLED_AT: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_000);
+
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+static REPLICA_SET: OnceCell<()> = OnceCell::const_new();
+
+pub(crate) fn uri() -> String {
+    std::env::var("PASSBOOK_TEST_MONGODB").expect(
+        "PASSBOOK_TEST_MONGODB is not set: these tests need a mongod started with --replSet, and its address, \
+         such as mongodb://127.0.0.1:27017",
+    )
+}
+
+/// A store on MongoDB in a database of its own.
+pub(crate) struct OnMongo {
+    pub(crate) store: Store,
+    pub(crate) database: mongodb::Database,
+}
+
+impl OnMongo {
+    pub(crate) async fn new() -> Self {
+        let name = format!("passbook_test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+        let store = Store::connect(StoreConfig::new(uri(), &name)).await.unwrap();
+        REPLICA_SET.get_or_init(|| async { store.initialize(true).await.unwrap() }).await;
+        store.initialize(false).await.unwrap();
+        let database = mongodb::Client::with_uri_str(uri()).await.unwrap().database(&name);
+        Self { store, database }
+    }
+
+    pub(crate) fn documents(&self, collection: &str) -> mongodb::Collection<Document> {
+        self.database.collection(collection)
+    }
+
+    /// Ends a test: its books must be right, and its database goes.
+    pub(crate) async fn end(self) {
+        let checked = self.store.check().await.unwrap();
+        assert_eq!(checked.difference, None);
+        self.drop().await;
+    }
+
+    pub(crate) async fn drop(self) {
+        self.database.drop().await.unwrap();
+    }
+}
+
+/// Makes a test of each function, `async fn(impl Store)`, on both stores.
+macro_rules! on_both_stores {
+    ($($test:ident),+ $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test] async fn $test() { super::$test(ledger_store::MemoryStore::default()).await; })+
+        }
+        mod on_mongodb {
+            $(#[tokio::test] async fn $test() {
+                let mongo = crate::harness::OnMongo::new().await;
+                super::$test(mongo.store.clone()).await;
+                mongo.end().await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_stores;
+
+/// Both capabilities, with what tests do all the time.
+pub(crate) trait Books: Settling + Reading {
+    async fn try_settle(&self, batch: PartitionBatch) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        self.apply(batch, SETTLED_AT, Instant::now() + Duration::from_secs(20)).await
+    }
+
+    /// Applies records of partition 0.
+    async fn settle(&self, records: &[LogRecord]) -> Vec<AppliedOutcome> {
+        self.try_settle(batch(0, records)).await.unwrap()
+    }
+
+    async fn account_of(&self, id: &str) -> Account {
+        self.account(&id.parse().unwrap()).await.unwrap().unwrap_or_else(|| panic!("{id} is not there")).account
+    }
+
+    async fn whole_statement(&self, id: &str) -> Vec<Outcome> {
+        self.statement(&id.parse().unwrap(), None, 1_000).await.unwrap().unwrap_or_default()
+    }
+}
+
+impl Books for Store {}
+impl Books for MemoryStore {}
+
+pub(crate) fn outcome(applied: &AppliedOutcome) -> &Outcome {
+    match &applied.applied {
+        Applied::Settled(outcome) => outcome,
+        Applied::Unreadable(letter) => panic!("{letter:?}"),
+    }
+}
+
+pub(crate) fn status(applied: &AppliedOutcome) -> EntryStatus {
+    outcome(applied).entry.status
+}
+
+pub(crate) fn refusal(applied: &AppliedOutcome) -> Refusal {
+    match status(applied) {
+        EntryStatus::Refused(refusal) => refusal,
+        other => panic!("not refused but {other:?}"),
+    }
+}

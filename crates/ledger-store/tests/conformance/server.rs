@@ -1,0 +1,128 @@
+//! The server: set up once, and not always there.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use ledger_store::{ApplyFailure, Reading, Settling, Store, StoreConfig};
+use mongodb::IndexModel;
+use mongodb::bson::doc;
+use tokio::time::Instant;
+
+use crate::harness::{OnMongo, SETTLED_AT, uri};
+use crate::log::{Log, batch};
+
+#[tokio::test]
+async fn to_initialize_again_changes_nothing() {
+    let mongo = OnMongo::new().await;
+    for single_node_replica_set in [true, false] {
+        mongo.store.initialize(single_node_replica_set).await.unwrap();
+    }
+    let names: Vec<String> = mongo.database.list_collection_names().await.unwrap();
+    for name in ["accounts", "pages", "keys", "fences", "unbooked", "dead_letters"] {
+        assert!(names.iter().any(|found| found == name), "{name} is missing in {names:?}");
+    }
+    let indexes: Vec<IndexModel> = mongo.documents("keys").list_indexes().await.unwrap().try_collect().await.unwrap();
+    let expiry = indexes.iter().find(|index| index.keys == doc! { "expires_at": 1 }).unwrap();
+    assert_eq!(expiry.options.as_ref().unwrap().expire_after, Some(Duration::ZERO));
+    mongo.end().await;
+}
+
+#[tokio::test]
+async fn every_lookup_has_an_index() {
+    let mongo = OnMongo::new().await;
+    for filter in [
+        doc! { "first": { "$gte": "alice.000g000000000000", "$lte": "alice.000g000000000007" } },
+        doc! { "holds": { "$in": ["000g000000000000"] } },
+        doc! { "$or": [
+            { "first": { "$gt": "alice.0", "$lte": "alice.1" } },
+            { "others": { "$elemMatch": { "$gte": "alice.0", "$lte": "alice.1" } } },
+        ] },
+        doc! { "_id": { "$gte": { "account": "a", "number": 0_i64 }, "$lte": { "account": "a", "number": 9_i64 } } },
+    ] {
+        let explain = doc! { "explain": { "find": "pages", "filter": filter.clone() }, "verbosity": "queryPlanner" };
+        let plan = mongo.database.run_command(explain).await.unwrap();
+        let plan = plan.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap().to_string();
+        assert!(plan.contains("IXSCAN") && !plan.contains("COLLSCAN"), "{filter}: {plan}");
+    }
+    mongo.end().await;
+}
+
+/// A store whose server is not there.
+async fn away() -> Store {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut config = StoreConfig::new(format!("mongodb://127.0.0.1:{port}"), "passbook");
+    config.server_selection_timeout = Duration::from_millis(200);
+    Store::connect(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_from_other_failures() {
+    let store = away().await;
+    let id = "alice.000g000000000000".parse().unwrap();
+    for error in [
+        store.ping().await.unwrap_err(),
+        store.transaction(&id).await.unwrap_err(),
+        store.account(&id.account).await.unwrap_err(),
+        store.statement(&id.account, None, 10).await.unwrap_err(),
+        store.await_outcome(&id, Instant::now()).await.unwrap_err(),
+        store.await_outcome(&id, Instant::now() + Duration::from_millis(500)).await.unwrap_err(),
+        store.initialize(false).await.unwrap_err(),
+    ] {
+        assert!(error.is_unreachable() && error.retry_helps(), "{error}");
+        assert!(error.to_string().starts_with("MongoDB cannot be reached"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn applying_gives_up_at_its_deadline_and_says_that_a_retry_helps() {
+    let store = away().await;
+    let deadline = Instant::now() + Duration::from_millis(700);
+    let error = store.apply(batch(0, &Log::of(0).deposits("alice", 1)), SETTLED_AT, deadline).await.unwrap_err();
+    assert!(Instant::now() < deadline + Duration::from_millis(500));
+    assert!(error.retry_helps(), "{error}");
+    assert!(matches!(&error.failure, ApplyFailure::OutOfTime { last: Some(last) } if last.is_unreachable()), "{error}");
+    assert!(
+        error.to_string().starts_with("passbook.commands-0 from offset 0 on was not applied: out of time"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_that_has_passed_leaves_nothing() {
+    let mongo = OnMongo::new().await;
+    let records = Log::of(0).deposits("alice", 1);
+    let error = mongo.store.apply(batch(0, &records), SETTLED_AT, Instant::now()).await.unwrap_err();
+    assert!(matches!(error.failure, ApplyFailure::OutOfTime { .. }));
+    let long = Instant::now() + Duration::from_secs(20);
+    let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, long).await.unwrap();
+    assert_eq!(outcomes.len(), 1);
+    mongo.end().await;
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_midst_of_applying_keeps_nobody_waiting() {
+    let mongo = OnMongo::new().await;
+    let mut log = Log::of(0);
+    let mut waiting = Duration::ZERO;
+    for millis in 0..20 {
+        let records: Vec<_> = (0..300).map(|at| log.deposit(&format!("account-{at}"), 1)).collect();
+        let soon = Instant::now() + Duration::from_millis(millis);
+        if let Err(error) = mongo.store.apply(batch(0, &records), SETTLED_AT, soon).await {
+            assert!(matches!(error.failure, ApplyFailure::OutOfTime { .. }), "{error}");
+        }
+        let start = Instant::now();
+        let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, start + Duration::from_secs(20)).await;
+        assert_eq!(outcomes.unwrap().len(), 300);
+        waiting = waiting.max(start.elapsed());
+    }
+    assert!(waiting < Duration::from_secs(5), "waited {waiting:?} for a transaction that nobody wanted any more");
+    mongo.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_refused() {
+    let error = Store::connect(StoreConfig::new("http://127.0.0.1", "passbook")).await.unwrap_err();
+    assert!(!error.is_unreachable(), "{error}");
+    assert!(uri().starts_with("mongodb"));
+}
