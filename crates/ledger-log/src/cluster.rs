@@ -65,11 +65,18 @@ impl Cluster {
     }
 
     pub(crate) fn events(&self) -> ClientEvents {
-        let region = match &self.security.sasl {
-            Some(Sasl::Iam { region }) => Some(region.clone()),
+        ClientEvents::new(self.iam_region().map(str::to_owned))
+    }
+
+    pub(crate) fn signs_in_with_iam(&self) -> bool {
+        self.iam_region().is_some()
+    }
+
+    fn iam_region(&self) -> Option<&str> {
+        match &self.security.sasl {
+            Some(Sasl::Iam { region }) => Some(region),
             _ => None,
-        };
-        ClientEvents::new(region)
+        }
     }
 
     /// What every client is told. Lambda freezes a function between invocations, so sockets are often dead when it

@@ -3,6 +3,8 @@
 mod batch;
 mod kafka;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use ledger::AccountId;
 
@@ -17,6 +19,12 @@ pub(crate) use kafka::publish_one;
 /// of the batch. After an error any of them may stand there: publish the batch again, consumers know an outcome by its id.
 pub trait OutcomeLog: Send + Sync + std::fmt::Debug {
     fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>>;
+}
+
+impl<T: OutcomeLog + ?Sized> OutcomeLog for Arc<T> {
+    fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>> {
+        (**self).publish(records)
+    }
 }
 
 /// An outcome as bytes.

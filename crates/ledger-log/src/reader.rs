@@ -14,8 +14,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::{PartitionEnd, TRACEPARENT};
 use crate::cluster::{ClientEvents, Cluster};
+use crate::{PartitionEnd, TRACEPARENT};
 
 /// How long to look for the end of a partition that keeps growing.
 const GROWING: Duration = Duration::from_millis(300);
@@ -137,9 +137,8 @@ impl Reader {
         let mut reading: HashSet<i32> = starts.iter().map(|(partition, _)| *partition).collect();
         let mut silent = reading.clone();
         let begun = Instant::now();
-        let is_enough = |silent: &HashSet<i32>| {
-            patience.is_some_and(|patience| silent.is_empty() && begun.elapsed() > patience)
-        };
+        let is_enough =
+            |silent: &HashSet<i32>| patience.is_some_and(|patience| silent.is_empty() && begun.elapsed() > patience);
         while !reading.is_empty() && !is_enough(&silent) {
             match self.consumer.poll(self.remaining()) {
                 None => return Err(fail(&KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))),

@@ -1,5 +1,6 @@
 //! The Lambda function `settler`.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 // One thread: two gained nothing when measured, and this one leaves the other core to the rest.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     log_as_json();
-    let settler = open_settler().await.inspect_err(|fault| tracing::error!("settler cannot start: {fault:#}"))?;
+    match open_settler().await {
+        Err(fault) => stop(&format!("settler cannot start: {fault:#}")),
+        Ok(settler) => match serve(settler).await {
+            Err(fault) => stop(&format!("settler cannot go on: {fault}")),
+            Ok(()) => ExitCode::SUCCESS,
+        },
+    }
+}
+
+fn stop(reason: &str) -> ExitCode {
+    tracing::error!("{reason}");
+    ExitCode::FAILURE
+}
+
+async fn serve(settler: Arc<Settler<Store, KafkaOutcomeLog>>) -> Result<(), Error> {
     run_concurrent(service_fn(move |event: LambdaEvent<KafkaEvent>| {
         let settler = settler.clone();
         async move {

@@ -131,3 +131,6 @@ fn log_settled(name: &PartitionName, outcomes: &[AppliedOutcome]) {
     let offset = outcomes.first().map(|outcome| outcome.position.offset());
     tracing::info!(topic, partition, offset, records = outcomes.len(), redelivered, "settled a batch");
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ pub(crate) struct ClientEvents {
 struct State {
     /// Where to sign in with IAM.
     iam_region: Option<String>,
+    /// By kind of line, of which librdkafka has a few dozen.
     said: Mutex<HashMap<String, Said>>,
     trouble: Mutex<Trouble>,
 }

@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ledger_log::{MemoryLog, OutcomeRecord};
+use ledger_store::MemoryStore;
+use ledger_wire::NewCommand;
+use ledger_wire::record::encode;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::*;
+
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A settler with books and outcomes in memory, and the records it is sent.
+struct Bench {
+    settler: Settler<MemoryStore, Arc<MemoryLog>>,
+    outcomes: Arc<MemoryLog>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let outcomes = Arc::new(MemoryLog::new(1, 1));
+        Self { settler: Settler::new(MemoryStore::default(), outcomes.clone()), outcomes }
+    }
+
+    /// Settles records by partition and gives what is to be delivered again.
+    async fn settle(&self, records: &[(u16, Value)]) -> Vec<String> {
+        let mut partitions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+        for (partition, record) in records {
+            partitions.entry(format!("passbook.commands-{partition}")).or_default().push(record);
+        }
+        let event = json!({ "eventSource": "aws:SelfManagedKafka", "records": partitions }).to_string();
+        let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
+        let event = serde_json::from_str(&event).unwrap();
+        let response = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+        let identifiers = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
+        identifiers.map(|item| format!("{}@{}", item.partition, item.offset)).collect()
+    }
+
+    /// The outcomes published so far, as `account status`, or `- unreadable`.
+    fn published(&self) -> Vec<String> {
+        let text = |outcome: &OutcomeRecord| {
+            let body: Value = serde_json::from_slice(&outcome.value).unwrap();
+            let account = outcome.account.as_ref().map_or("-", |account| account.as_str());
+            format!("{account} {}", body["status"].as_str().unwrap())
+        };
+        self.outcomes.outcomes().iter().map(text).collect()
+    }
+}
+
+fn record(offset: u64, key: &str, value: Option<&[u8]>) -> Value {
+    let headers: Vec<i8> = TRACE.bytes().map(|byte| byte as i8).collect();
+    json!({
+        "topic": "passbook.commands", "partition": 0, "offset": offset, "timestamp": 1_000 + offset,
+        "timestampType": "LOG_APPEND_TIME", "key": BASE64_STANDARD.encode(key),
+        "value": value.map(|value| BASE64_STANDARD.encode(value)), "headers": [{ "traceparent": headers }],
+    })
+}
+
+fn command(offset: u64, body: Value) -> Value {
+    let command = NewCommand::from_body(body.to_string().as_bytes()).unwrap();
+    record(offset, command.account.as_str(), Some(&encode(&command, 1)))
+}
+
+fn deposit(offset: u64, account: &str) -> Value {
+    command(offset, json!({ "type": "deposit", "account": account, "amount": 100, "currency": "EUR" }))
+}
+
+fn withdrawal(offset: u64, account: &str) -> Value {
+    command(offset, json!({ "type": "withdrawal", "account": account, "amount": 1_000, "currency": "EUR" }))
+}
+
+#[tokio::test]
+async fn every_record_ends_as_one_outcome_with_its_trace() {
+    let bench = Bench::new();
+    assert_eq!(
+        bench.settle(&[(0, deposit(0, "alice")), (0, withdrawal(1, "alice")), (3, deposit(0, "bob"))]).await,
+        [""; 0]
+    );
+    assert_eq!(bench.published(), ["alice posted", "alice refused", "bob posted"]);
+    for outcome in bench.outcomes.outcomes() {
+        assert_eq!(outcome.traceparent.unwrap().as_str(), TRACE);
+    }
+    let first: Value = serde_json::from_slice(&bench.outcomes.outcomes()[0].value).unwrap();
+    assert_eq!((&first["id"], &first["balance"]), (&json!("alice.000g000000000000"), &json!(100)));
+}
+
+#[tokio::test]
+async fn a_partition_that_fails_names_all_its_records_and_holds_up_no_other() {
+    let bench = Bench::new();
+    let failed = bench.settle(&[(0, deposit(7, "alice")), (0, deposit(8, "alice")), (1, deposit(0, "bob"))]).await;
+    assert_eq!(failed, ["passbook.commands-0@7", "passbook.commands-0@8"], "the records before 7 are missing");
+    assert_eq!(bench.published(), ["bob posted"]);
+}
+
+#[tokio::test]
+async fn what_is_delivered_again_changes_nothing_and_is_published_again() {
+    let bench = Bench::new();
+    assert_eq!(bench.settle(&[(0, deposit(0, "alice"))]).await, [""; 0]);
+    assert_eq!(bench.settle(&[(0, deposit(0, "alice")), (0, deposit(1, "alice"))]).await, [""; 0]);
+    assert_eq!(bench.published(), ["alice posted"; 3]);
+    let balances: Vec<Value> = bench
+        .outcomes
+        .outcomes()
+        .iter()
+        .map(|outcome| serde_json::from_slice::<Value>(&outcome.value).unwrap()["balance"].clone())
+        .collect();
+    assert_eq!(balances, [100, 100, 200]);
+}
+
+#[tokio::test]
+async fn what_nobody_can_read_is_set_aside_and_blocks_nothing() {
+    let bench = Bench::new();
+    let records = [
+        (0, record(0, "alice", Some(b"\xff not a command"))),
+        (0, record(1, "not an account!", None)),
+        (0, deposit(2, "alice")),
+    ];
+    assert_eq!(bench.settle(&records).await, [""; 0]);
+    assert_eq!(bench.published(), ["alice unreadable", "- unreadable", "alice posted"]);
+}
+
+#[tokio::test]
+async fn outcomes_that_are_not_published_have_the_partition_delivered_again() {
+    let bench = Bench::new();
+    let error = PublishError::Misconfigured { reason: "no broker".to_owned() };
+    bench.outcomes.fail_publications(Some(error));
+    assert_eq!(bench.settle(&[(0, deposit(0, "alice"))]).await, ["passbook.commands-0@0"]);
+    bench.outcomes.fail_publications(None);
+    assert_eq!(bench.settle(&[(0, deposit(0, "alice"))]).await, [""; 0]);
+    assert_eq!(bench.published(), ["alice posted"]);
+}
+
+#[tokio::test]
+async fn records_are_settled_in_the_order_of_the_log_whatever_the_order_of_the_event() {
+    let bench = Bench::new();
+    assert_eq!(bench.settle(&[(0, withdrawal(1, "alice")), (0, deposit(0, "alice"))]).await, [""; 0]);
+    assert_eq!(bench.published(), ["alice posted", "alice refused"]);
+}
+
+#[tokio::test]
+async fn an_event_without_records_is_done() {
+    let bench = Bench::new();
+    assert_eq!(bench.settle(&[]).await, [""; 0]);
+    assert_eq!(bench.published(), [""; 0]);
+}
