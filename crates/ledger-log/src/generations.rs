@@ -36,8 +36,7 @@ pub(crate) async fn read(
     let unavailable = |reason: String| GenerationError::Unavailable { reason };
     let reading = tokio::task::spawn_blocking(move || -> Result<Vec<StoredRecord>, ReadError> {
         let unavailable = |error: rdkafka::error::KafkaError| ReadError::Unavailable {
-            topic: GENERATIONS.to_owned(),
-            partition: 0,
+            what: GENERATIONS.to_owned(),
             timeout_ms: timeout.as_millis() as u64,
             reason: error.to_string(),
         };

@@ -36,8 +36,13 @@ pub struct StoredRecord {
 pub enum ReadError {
     #[error("there is no topic {topic}")]
     NoTopic { topic: String },
-    #[error("{topic}-{partition} cannot be read within {timeout_ms} ms ({reason})")]
-    Unavailable { topic: String, partition: i32, timeout_ms: u64, reason: String },
+    #[error("{what} cannot be read within {timeout_ms} ms ({reason})")]
+    Unavailable {
+        /// A topic, or one of its partitions.
+        what: String,
+        timeout_ms: u64,
+        reason: String,
+    },
 }
 
 /// A client that reads, and the time by which it is to be done.
@@ -71,7 +76,7 @@ impl Reader {
 
     /// The partitions of a topic; none where there is no such topic.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Vec<i32>, ReadError> {
-        let fail = |error: &KafkaError| self.fail(topic, -1, error);
+        let fail = |error: &KafkaError| self.fail(topic, topic, error);
         let metadata = self.consumer.fetch_metadata(Some(topic), self.remaining()).map_err(|error| fail(&error))?;
         let Some(topic_metadata) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(Vec::new());
@@ -115,7 +120,7 @@ impl Reader {
 
     fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), ReadError> {
         let bounds = self.consumer.fetch_watermarks(topic, partition, self.remaining());
-        bounds.map_err(|error| self.fail(topic, partition, &error))
+        bounds.map_err(|error| self.fail(topic, &format!("{topic}-{partition}"), &error))
     }
 
     /// Reads partitions until each has come to its end; or, where `patience` is given and has run out, until each has
@@ -128,7 +133,7 @@ impl Reader {
         mut take: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<(), ReadError> {
         let Some((first, _)) = starts.first() else { return Ok(()) };
-        let fail = |error: &KafkaError| self.fail(topic, *first, error);
+        let fail = |error: &KafkaError| self.fail(topic, &format!("{topic}-{first}"), error);
         let mut assignment = TopicPartitionList::new();
         for (partition, offset) in starts {
             assignment.add_partition_offset(topic, *partition, *offset).map_err(|error| fail(&error))?;
@@ -156,13 +161,12 @@ impl Reader {
         Ok(())
     }
 
-    fn fail(&self, topic: &str, partition: i32, error: &KafkaError) -> ReadError {
+    fn fail(&self, topic: &str, what: &str, error: &KafkaError) -> ReadError {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
             return ReadError::NoTopic { topic: topic.to_owned() };
         }
         ReadError::Unavailable {
-            topic: topic.to_owned(),
-            partition,
+            what: what.to_owned(),
             timeout_ms: self.timeout.as_millis() as u64,
             reason: self.trouble().unwrap_or_else(|| error.to_string()),
         }

@@ -6,6 +6,7 @@
 
 mod settings;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ledger::{Generation, Partition};
@@ -38,7 +39,7 @@ pub struct TopicDescription {
     /// Empty where there is no such topic.
     pub partitions: Vec<PartitionEnd>,
     /// The settings that differ from the broker's own, by name.
-    pub settings: Vec<(String, String)>,
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Where a partition begins and ends.
@@ -135,7 +136,7 @@ impl Topics {
         let mut descriptions = Vec::new();
         for topic in [COMMANDS, OUTCOMES, GENERATIONS] {
             let partitions = self.ends(topic).await?;
-            let settings = if partitions.is_empty() { Vec::new() } else { self.settings(topic).await? };
+            let settings = if partitions.is_empty() { BTreeMap::new() } else { self.settings(topic).await? };
             descriptions.push(TopicDescription { topic: topic.to_owned(), partitions, settings });
         }
         Ok(descriptions)
@@ -199,17 +200,16 @@ impl Topics {
         Ok(names)
     }
 
-    async fn settings(&self, topic: &str) -> Result<Vec<(String, String)>, TopicsError> {
+    async fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, TopicsError> {
         let action = format!("describe {topic}");
         let described = self.admin()?.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()).await;
-        let mut settings = Vec::new();
+        let mut settings = BTreeMap::new();
         for resource in described.map_err(|error| self.unavailable(&action, &error))? {
             let resource =
                 resource.map_err(|code| TopicsError::Refused { action: action.clone(), reason: code.to_string() })?;
             let own = resource.entries.into_iter().filter(|entry| !entry.is_default && !entry.is_sensitive);
             settings.extend(own.filter_map(|entry| Some((entry.name, entry.value?))));
         }
-        settings.sort();
         Ok(settings)
     }
 

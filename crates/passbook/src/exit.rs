@@ -1,6 +1,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use ledger_store::{GenerationError, StoreError};
+
 /// The arguments or the environment make no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -17,8 +19,20 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("passbook: {error:#}");
+            eprintln!("passbook: {}", told(&error));
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// The error and what is behind it. Those of the store say it all themselves; what is behind them says it twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        parts.push(cause.to_string());
+        if cause.is::<StoreError>() || cause.is::<GenerationError>() {
+            break;
+        }
+    }
+    parts.join(": ")
 }

@@ -14,7 +14,7 @@ async fn kafka_topics_come_and_go() {
     let described = broker.topics.describe().await.unwrap();
     let has = |topic: &str, name: &str, value: &str| {
         let settings = settings(topic, &described);
-        assert!(settings.contains(&(name.to_owned(), value.to_owned())), "{topic}: {settings:?}");
+        assert_eq!(settings.get(name).map(String::as_str), Some(value), "{topic}: {settings:?}");
     };
     has(COMMANDS, "message.timestamp.type", "LogAppendTime");
     has(COMMANDS, "retention.ms", "-1");
