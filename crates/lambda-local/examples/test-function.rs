@@ -29,7 +29,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let number: u64 = argument.parse().unwrap_or_default();
     match verb {
         "echo" => Ok(payload),
-        "http" => Ok(json!({"statusCode": 201, "headers": {"x-made-by": "test"}, "cookies": ["a=1", "b=2"], "body": "made"})),
+        "http" => {
+            Ok(json!({"statusCode": 201, "headers": {"x-made-by": "test"}, "cookies": ["a=1", "b=2"], "body": "made"}))
+        }
         "malformed" => Ok(json!({"statusCode": "none"})),
         "sleep" => {
             tokio::time::sleep(Duration::from_millis(number)).await;
@@ -56,7 +58,8 @@ fn records(event: &Value) -> Result<Value, Error> {
     let partitions = event["records"].as_object().ok_or("no records")?;
     let mut present = vec![];
     for record in partitions.values().flat_map(|records| records.as_array().into_iter().flatten()) {
-        lines += &format!("{} {} {}\n", record["partition"], record["offset"], record["value"].as_str().unwrap_or("null"));
+        lines +=
+            &format!("{} {} {}\n", record["partition"], record["offset"], record["value"].as_str().unwrap_or("null"));
         present.push(format!("{}:{}", record["partition"], record["offset"]));
     }
     lines += "--\n";

@@ -82,7 +82,10 @@ fn command(function: &Function, id: EnvironmentId, runtime_api: &str) -> io::Res
     Ok(command)
 }
 
-#[expect(unsafe_code, reason = "runs between fork and exec, where only async-signal-safe calls may be made: prctl is one")]
+#[expect(
+    unsafe_code,
+    reason = "runs between fork and exec, where only async-signal-safe calls may be made: prctl is one"
+)]
 fn die_with_parent(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
     // SAFETY: the closure makes one system call and allocates nothing.
@@ -91,7 +94,12 @@ fn die_with_parent(command: &mut std::process::Command) {
     }
 }
 
-async fn watch(function: &Arc<Function>, id: EnvironmentId, mut child: Child, stopped: oneshot::Receiver<()>) -> Ending {
+async fn watch(
+    function: &Arc<Function>,
+    id: EnvironmentId,
+    mut child: Child,
+    stopped: oneshot::Receiver<()>,
+) -> Ending {
     let pid = child.id();
     for output in [child.stdout.take().map(boxed), child.stderr.take().map(boxed)].into_iter().flatten() {
         let function = Arc::clone(function);

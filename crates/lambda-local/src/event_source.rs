@@ -55,7 +55,9 @@ pub struct KafkaOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An MSK source without brokers.
-    #[error("event source {source_name} of {function} reads from MSK: say where its brokers are with --msk-bootstrap-servers")]
+    #[error(
+        "event source {source_name} of {function} reads from MSK: say where its brokers are with --msk-bootstrap-servers"
+    )]
     NoBrokers {
         /// The function.
         function: String,
@@ -202,10 +204,10 @@ fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Resu
     if source.cluster_arn.is_none() {
         return Ok(source.bootstrap_servers.join(","));
     }
-    options.msk_bootstrap_servers.clone().ok_or_else(|| StartError::NoBrokers {
-        function: function.to_owned(),
-        source_name: source.name.clone(),
-    })
+    options
+        .msk_bootstrap_servers
+        .clone()
+        .ok_or_else(|| StartError::NoBrokers { function: function.to_owned(), source_name: source.name.clone() })
 }
 
 fn consumer(
@@ -276,7 +278,8 @@ fn positions(
     let mut statuses = vec![];
     for element in list.elements() {
         let partition = element.partition();
-        let offset = committed.as_ref().and_then(|list| list.find_partition(topic, partition)).map(|found| found.offset());
+        let offset =
+            committed.as_ref().and_then(|list| list.find_partition(topic, partition)).map(|found| found.offset());
         let started = Instant::now();
         let end = if away { None } else { consumer.fetch_watermarks(topic, partition, second).ok() };
         away |= end.is_none() && started.elapsed() >= second;

@@ -17,7 +17,9 @@ use crate::clock;
 use crate::environment::{self, Ending, Spawner};
 use crate::function_log::FunctionLog;
 use crate::invocation::{Answer, Invocation, Refused, request_id_text};
-use crate::pool::{Effect, EnvironmentId, Failure, Limits, PollId, Pool, Refusal, RequestId, State as EnvironmentState};
+use crate::pool::{
+    Effect, EnvironmentId, Failure, Limits, PollId, Pool, Refusal, RequestId, State as EnvironmentState,
+};
 use crate::report;
 use crate::template::FunctionSpec;
 
@@ -201,7 +203,8 @@ impl Function {
         let now_idle = books.pool.in_flight() == 0;
         drop(books);
         if let Some(call) = call {
-            self.settle(request, call, Ok(answer));
+            let status = if answer.error.is_some() { "error" } else { "" };
+            self.settle(request, call, Ok(answer), status);
         }
         if now_idle {
             self.idle.notify_waiters();
@@ -305,7 +308,8 @@ impl Function {
                     _ => None,
                 };
                 let outcome = self.failure(request, failure, init_error, ending);
-                self.settle(request, call, outcome);
+                let status = if failure == Failure::TimedOut { "timeout" } else { "error" };
+                self.settle(request, call, outcome, status);
                 if books.pool.in_flight() == 0 {
                     self.idle.notify_waiters();
                 }

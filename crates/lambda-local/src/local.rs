@@ -171,7 +171,8 @@ fn function(spec: &FunctionSpec, options: &Options, spawner: &Spawner) -> Result
 fn program(spec: &FunctionSpec, binaries: &Path) -> PathBuf {
     let built = binaries.join(&spec.name);
     let packaged = [binaries.join(&spec.name).join("bootstrap"), binaries.join(&spec.logical_id).join("bootstrap")];
-    let program = if built.is_file() { built } else { packaged.into_iter().find(|path| path.is_file()).unwrap_or(built) };
+    let program =
+        if built.is_file() { built } else { packaged.into_iter().find(|path| path.is_file()).unwrap_or(built) };
     std::path::absolute(&program).unwrap_or(program)
 }
 

@@ -327,14 +327,17 @@ impl Pool {
             self.owed = self.owed.saturating_sub(1);
             let id = EnvironmentId(self.next_environment);
             self.next_environment += 1;
-            self.environments.insert(id, Environment {
-                started: now,
-                ready: false,
-                answered_once: false,
-                idle_since: now,
-                in_flight: vec![],
-                overdue: HashSet::new(),
-            });
+            self.environments.insert(
+                id,
+                Environment {
+                    started: now,
+                    ready: false,
+                    answered_once: false,
+                    idle_since: now,
+                    in_flight: vec![],
+                    overdue: HashSet::new(),
+                },
+            );
             self.wake_by(now + self.limits.init);
             effects.push(Effect::Start(id));
         }

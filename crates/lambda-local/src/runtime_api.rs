@@ -43,7 +43,9 @@ impl RuntimeApi {
 
     pub(crate) async fn handle(self, request: Request<Incoming>) -> Reply {
         let (parts, body) = request.into_parts();
-        let Some(path) = parts.uri.path().strip_prefix(PREFIX) else { return error(StatusCode::NOT_FOUND, "NotFound", "no such path") };
+        let Some(path) = parts.uri.path().strip_prefix(PREFIX) else {
+            return error(StatusCode::NOT_FOUND, "NotFound", "no such path");
+        };
         if path == "invocation/next" && parts.method == Method::GET {
             return self.next().await;
         }
@@ -62,7 +64,11 @@ impl RuntimeApi {
 
     async fn next(&self) -> Reply {
         let Some((poll, work)) = self.function.poll(self.environment) else {
-            return error(StatusCode::FORBIDDEN, "InvalidStateTransition", "Transition is not allowed from Invoking to Ready");
+            return error(
+                StatusCode::FORBIDDEN,
+                "InvalidStateTransition",
+                "Transition is not allowed from Invoking to Ready",
+            );
         };
         // Dropped before `work`: a call that is given up is out of the books before its other end disappears.
         let lost = LostPoll { function: &self.function, poll };
@@ -91,8 +97,7 @@ impl RuntimeApi {
     }
 
     fn too_large(&self, request: RequestId) -> Reply {
-        let message =
-            format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).");
+        let message = format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).");
         let _ = self.settle(request, Answer::platform_error("Function.ResponseSizeTooLarge", &message));
         let message = format!("Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).");
         error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)

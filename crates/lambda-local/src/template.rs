@@ -137,9 +137,9 @@ fn binary_of(resource: &Value) -> Option<&str> {
 fn function_names(resources: &Map<String, Value>, findings: &Findings) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    let functions = resources.iter().filter(|(_, resource)| {
-        resource.get("Type").and_then(Value::as_str) == Some("AWS::Serverless::Function")
-    });
+    let functions = resources
+        .iter()
+        .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some("AWS::Serverless::Function"));
     for (logical_id, resource) in functions {
         let given = resource.pointer("/Properties/FunctionName").and_then(Value::as_str);
         let name = binary_of(resource).or(given).unwrap_or(logical_id);

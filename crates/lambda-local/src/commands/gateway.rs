@@ -1,3 +1,45 @@
+//! `lambda-local gateway`
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lambda_local::gateway::{Gateway, Options};
+
+use super::{PATIENCE, interrupted, listen};
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) async fn run(_: Args) -> anyhow::Result<std::process::ExitCode> { todo!() }
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9080", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+    /// Where to forward to. A path is put before the request's own.
+    #[arg(long, value_name = "http://HOST:PORT[/path]")]
+    forward: String,
+    /// Requests forwarded at a time.
+    #[arg(long, default_value = "64")]
+    max_in_flight: NonZeroUsize,
+    /// Requests that may wait for their turn; more get 429 at once.
+    #[arg(long, default_value_t = 10_000)]
+    max_waiting: usize,
+    /// How long one may wait before it gets 429.
+    #[arg(long, default_value_t = 30_000)]
+    max_wait_ms: u64,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let listener = listen(args.listen).await?;
+    let options = Options {
+        forward: args.forward,
+        max_in_flight: args.max_in_flight.get(),
+        max_waiting: args.max_waiting,
+        max_wait: Duration::from_millis(args.max_wait_ms),
+    };
+    let address = listener.local_addr()?;
+    let gateway = Gateway::start(&options, listener)?;
+    tracing::info!("listening on http://{address}, forwarding to {}", options.forward);
+    interrupted().await?;
+    gateway.stop(PATIENCE).await;
+    Ok(ExitCode::SUCCESS)
+}

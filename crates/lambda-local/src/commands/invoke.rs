@@ -1,3 +1,58 @@
+//! `lambda-local invoke`
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use lambda_local::event_source::{Invoked, Invoker};
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) async fn run(_: Args) -> anyhow::Result<std::process::ExitCode> { todo!() }
+pub(crate) struct Args {
+    /// The function's name.
+    function: String,
+    /// The event: a JSON file, or - for standard input.
+    event: PathBuf,
+    /// Where to invoke it.
+    #[arg(long, default_value = "http://127.0.0.1:9000", value_name = "http://HOST:PORT")]
+    endpoint: String,
+    /// How long to wait for the answer.
+    #[arg(long, default_value_t = 900)]
+    timeout_s: u64,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let event = read(&args.event)?;
+    let invoker = Invoker::endpoint(&args.endpoint, &args.function, Duration::from_secs(args.timeout_s))?;
+    match invoker.invoke(event).await {
+        Invoked::Answer(answer) => {
+            let mut output = std::io::stdout();
+            output.write_all(&answer)?;
+            if output.is_terminal() || !answer.ends_with(b"\n") {
+                writeln!(output)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Invoked::FunctionError(error) => {
+            println!("{error}");
+            eprintln!("lambda-local: the function {} failed", args.function);
+            Ok(ExitCode::FAILURE)
+        }
+        Invoked::NotReached(reason) => bail!("{} was not reached at {}: {reason}", args.function, args.endpoint),
+    }
+}
+
+/// The event, checked before it travels.
+fn read(path: &Path) -> anyhow::Result<Bytes> {
+    let mut event = vec![];
+    if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut event).context("cannot read standard input")?;
+    } else {
+        event = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(&event)
+        .with_context(|| format!("{} is not JSON", path.display()))?;
+    Ok(event.into())
+}

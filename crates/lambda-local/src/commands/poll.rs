@@ -1,3 +1,58 @@
+//! `lambda-local poll`
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::ensure;
+use lambda_local::event_source::{EventSource, Invoker};
+use lambda_local::polling::{Polling, serve};
+use lambda_local::template::Template;
+
+use super::{KafkaArgs, PATIENCE, TemplateArgs, interrupted, listen};
+
+/// What an endpoint may take longer than the function's own time-out: it may have to build or queue first.
+const GRACE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) async fn run(_: Args) -> anyhow::Result<std::process::ExitCode> { todo!() }
+pub(crate) struct Args {
+    #[command(flatten)]
+    template: TemplateArgs,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// The endpoint to invoke at: another lambda-local, `cargo lambda watch`, … For the Runtime Interface Emulator, whose
+    /// functions are all named `function`, give the whole path up to `/invocations`.
+    #[arg(long, value_name = "http://HOST:PORT")]
+    invoke: String,
+    /// Serve /health and /status here.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let template = args.template.read(None)?;
+    let event_sources = event_sources(&template, &args)?;
+    ensure!(!event_sources.is_empty(), "the template has no Kafka event source that is enabled");
+    let polling = Polling::new(event_sources, template.not_supported);
+    if let Some(address) = args.listen {
+        let listener = listen(address).await?;
+        tracing::info!("listening on http://{}", listener.local_addr()?);
+        tokio::spawn(serve(polling.clone(), listener));
+    }
+    interrupted().await?;
+    tracing::info!("stopping: batches in flight may finish");
+    polling.stop(PATIENCE).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn event_sources(template: &Template, args: &Args) -> anyhow::Result<Vec<EventSource>> {
+    let mut sources = vec![];
+    for function in &template.functions {
+        for source in function.kafka.iter().filter(|source| source.enabled) {
+            let invoker = Invoker::endpoint(&args.invoke, &function.name, function.timeout + GRACE)?;
+            tracing::info!("{} is fed from topic {} as group {}", function.name, source.topic, source.group);
+            sources.push(EventSource::start(&function.name, source, invoker, &args.kafka.options())?);
+        }
+    }
+    Ok(sources)
+}

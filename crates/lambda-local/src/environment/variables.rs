@@ -9,9 +9,23 @@ use crate::function::Function;
 use crate::pool::EnvironmentId;
 
 const INHERITED: [&str; 17] = [
-    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "RUST_BACKTRACE", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_KAFKA", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "RUST_BACKTRACE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_KAFKA",
+    "AWS_CA_BUNDLE",
+    "AWS_EC2_METADATA_DISABLED",
 ];
 
 pub(super) fn of(function: &Function, id: EnvironmentId, runtime_api: &str) -> BTreeMap<String, OsString> {

@@ -86,6 +86,12 @@ impl Batcher {
         self.lanes.remove(&partition);
     }
 
+    /// Whether an assignment still holds.
+    #[must_use]
+    pub fn is_current(&self, partition: Partition, epoch: Epoch) -> bool {
+        self.lanes.get(&partition).is_some_and(|lane| lane.epoch == epoch)
+    }
+
     /// Whether to fetch more of a partition.
     #[must_use]
     pub fn has_room(&self, partition: Partition) -> bool {
@@ -171,8 +177,12 @@ impl Batcher {
 
     fn fill(&mut self) -> Vec<Slice> {
         let (mut records, mut bytes) = (self.limits.records, self.limits.bytes.saturating_sub(self.limits.overhead));
-        let order: Vec<Partition> =
-            self.lanes.range(self.turn..).chain(self.lanes.range(..self.turn)).map(|(partition, _)| *partition).collect();
+        let order: Vec<Partition> = self
+            .lanes
+            .range(self.turn..)
+            .chain(self.lanes.range(..self.turn))
+            .map(|(partition, _)| *partition)
+            .collect();
         let mut slices = vec![];
         for partition in order {
             let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| !lane.out && !lane.buffer.is_empty()) else {

@@ -122,7 +122,8 @@ impl Context {
     fn begin_at(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList, ms: i64) {
         let outcome = consumer.committed_offsets(assigned.clone(), LOOKUP).and_then(|committed| {
             let mut wanted = TopicPartitionList::new();
-            for element in committed.elements().iter().filter(|element| !matches!(element.offset(), Offset::Offset(_))) {
+            for element in committed.elements().iter().filter(|element| !matches!(element.offset(), Offset::Offset(_)))
+            {
                 wanted.add_partition_offset(element.topic(), element.partition(), Offset::Offset(ms))?;
             }
             if wanted.count() == 0 {
@@ -135,7 +136,10 @@ impl Context {
             consumer.assign(&positions)
         });
         if let Err(error) = outcome {
-            self.log_limited("timestamp", &format!("cannot look up the starting timestamp, beginning at the oldest record: {error}"));
+            self.log_limited(
+                "timestamp",
+                &format!("cannot look up the starting timestamp, beginning at the oldest record: {error}"),
+            );
         }
     }
 }

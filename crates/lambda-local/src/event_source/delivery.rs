@@ -124,6 +124,17 @@ impl Delivery {
         slices.any(|slice| slice.records.binary_search_by_key(&offset, |record| record.offset).is_ok())
     }
 
+    /// Leaves out what another poller has been given since: it is read there again. Nothing: nothing is left.
+    #[must_use]
+    pub fn without_revoked(mut self, is_current: impl Fn(Partition, Epoch) -> bool) -> Option<Self> {
+        for part in &mut self.parts {
+            part.slices.retain(|slice| is_current(slice.partition, slice.epoch));
+        }
+        self.marks.retain(|partition, mark| is_current(*partition, mark.epoch));
+        self.drop_empty();
+        (!self.parts.is_empty()).then_some(self)
+    }
+
     /// Gives up what is too old. To be called before each try; what is left may be nothing.
     #[must_use]
     pub fn without_expired(mut self, policy: &Policy, now_ms: i64) -> Verdict {
@@ -132,7 +143,8 @@ impl Delivery {
         let mut given_up = vec![];
         if let Some(part) = self.parts.front_mut() {
             for slice in &mut part.slices {
-                let (old, young) = std::mem::take(&mut slice.records).into_iter().partition(|r| r.timestamp_ms < oldest);
+                let (old, young) =
+                    std::mem::take(&mut slice.records).into_iter().partition(|r| r.timestamp_ms < oldest);
                 slice.records = young;
                 given_up.extend(named(slice.partition, &old));
             }

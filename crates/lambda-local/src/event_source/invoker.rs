@@ -149,7 +149,10 @@ mod tests {
             other => format!("{other:?}"),
         };
         assert_eq!(uri("http://h:1/"), "http://h:1/2015-03-31/functions/f/invocations");
-        assert_eq!(uri("http://h:1/2015-03-31/functions/function/invocations"), "http://h:1/2015-03-31/functions/function/invocations");
+        assert_eq!(
+            uri("http://h:1/2015-03-31/functions/function/invocations"),
+            "http://h:1/2015-03-31/functions/function/invocations"
+        );
         assert!(uri("h:1").starts_with("Err"));
         assert!(uri("https://h:1").starts_with("Err"));
     }

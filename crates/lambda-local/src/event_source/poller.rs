@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 use super::batcher::{self, Batcher, Slice};
 use super::checkpoint::Checkpoint;
 use super::context::{Context, Happened};
-use super::delivery::{Delivery, Outcome, Policy, Verdict};
+use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled, Verdict};
 use super::invoker::{Invoked, Invoker};
 use super::progress::Progress;
 use super::record::{Envelope, Partition, Raw, Record};
@@ -48,7 +48,13 @@ pub(super) struct Setup {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-type Tried = (Delivery, Outcome);
+/// What comes back to the poller of a batch in flight.
+enum Step {
+    /// The wait before its next try is over.
+    Waited(Delivery),
+    /// It was tried.
+    Tried(Delivery, Outcome),
+}
 
 struct Poller {
     setup: Setup,
@@ -56,7 +62,7 @@ struct Poller {
     queues: BTreeMap<Partition, PartitionQueue<Context>>,
     batcher: Batcher,
     checkpoint: Checkpoint,
-    tries: FuturesUnordered<BoxFuture<'static, Tried>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Step>>,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
 }
@@ -70,12 +76,12 @@ pub(super) async fn run(setup: Setup) {
         setup,
         queues: BTreeMap::new(),
         checkpoint: Checkpoint::default(),
-        tries: FuturesUnordered::new(),
+        in_flight: FuturesUnordered::new(),
         commit_not_before: None,
     };
     let mut stop = poller.setup.stop.clone();
     while !*stop.borrow() {
-        let more = poller.turn(true);
+        let more = poller.turn();
         poller.wait(more, &mut stop).await;
     }
     poller.finish().await;
@@ -83,13 +89,12 @@ pub(super) async fn run(setup: Setup) {
 
 impl Poller {
     /// Serves the consumer, fetches, sends off what is due, commits. Returns whether there is more to fetch at once.
-    fn turn(&mut self, fetching: bool) -> bool {
+    fn turn(&mut self) -> bool {
         self.serve_consumer();
-        let more = fetching && self.fetch();
+        let more = self.fetch();
         let now = Instant::now();
-        while let Some(slices) = self.batcher.take(now).filter(|_| fetching) {
-            let verdict = Delivery::new(slices).without_expired(&self.setup.policy, epoch_ms());
-            self.act_on(verdict);
+        while let Some(slices) = self.batcher.take(now) {
+            self.begin(Delivery::new(slices));
         }
         self.commit(now);
         more
@@ -103,7 +108,7 @@ impl Poller {
         let latest = Instant::now() + TURN;
         let until = self.batcher.wake_at().map_or(latest, |due| due.min(latest));
         tokio::select! {
-            Some((delivery, outcome)) = self.tries.next() => self.tried(delivery, &outcome),
+            Some(step) = self.in_flight.next() => self.go_on(step),
             () = self.wake.notified() => {}
             () = tokio::time::sleep_until(until.into()) => {}
             _ = stop.wait_for(|stop| *stop) => {}
@@ -192,44 +197,72 @@ impl Poller {
         let record = encode(message);
         let (partition, offset) = (message.partition(), record.offset);
         if !self.batcher.push(partition, record, Instant::now()) {
-            tracing::warn!(topic = self.setup.topic, partition, offset, "a record above 6 MB fits no event: passed over");
+            tracing::warn!(
+                topic = self.setup.topic,
+                partition,
+                offset,
+                "a record above 6 MB fits no event: passed over"
+            );
         }
     }
 
-    /// Sends a batch off, or what is left of it, and books what is done.
-    fn act_on(&mut self, verdict: Verdict) {
-        for given_up in &verdict.given_up {
+    fn go_on(&mut self, step: Step) {
+        match step {
+            Step::Waited(delivery) => self.begin(delivery),
+            Step::Tried(delivery, outcome) => {
+                let Verdict { settled, given_up, again } = delivery.conclude(&outcome, &self.setup.policy, random());
+                self.book(settled, &given_up);
+                match again {
+                    Some((delivery, wait)) if wait.is_zero() => self.begin(delivery),
+                    Some((delivery, wait)) => self.in_flight.push(Box::pin(self.pause(delivery, wait))),
+                    None => self.batcher.returned(Instant::now()),
+                }
+            }
+        }
+    }
+
+    /// Tries what is still this poller's and not too old.
+    fn begin(&mut self, delivery: Delivery) {
+        let rest = delivery.without_revoked(|partition, epoch| self.batcher.is_current(partition, epoch));
+        let Some(delivery) = rest else { return self.batcher.returned(Instant::now()) };
+        let Verdict { settled, given_up, again } = delivery.without_expired(&self.setup.policy, epoch_ms());
+        self.book(settled, &given_up);
+        match again {
+            Some((delivery, _)) => self.in_flight.push(Box::pin(self.attempt(delivery))),
+            None => self.batcher.returned(Instant::now()),
+        }
+    }
+
+    fn book(&mut self, settled: Vec<Settled>, given_up: &[GivenUp]) {
+        for given_up in given_up {
             tracing::warn!(topic = self.setup.topic, ?given_up, "records are given up");
         }
-        for settled in verdict.settled {
+        for settled in settled {
             self.checkpoint.settled(settled);
             if settled.done {
                 self.batcher.release(settled.partition, settled.epoch);
             }
         }
-        match verdict.again {
-            Some((delivery, wait)) => self.tries.push(Box::pin(self.attempt(delivery, wait))),
-            None => self.batcher.returned(Instant::now()),
+    }
+
+    fn pause(&self, delivery: Delivery, wait: Duration) -> impl Future<Output = Step> + Send + 'static {
+        let failing = self.setup.progress.failing();
+        let mut stop = self.setup.stop.clone();
+        async move {
+            let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok();
+            drop(failing);
+            // Nothing new is tried any more: what was not tried was not reached.
+            if stopped { Step::Tried(delivery, Outcome::NotReached) } else { Step::Waited(delivery) }
         }
     }
 
-    fn attempt(&self, delivery: Delivery, wait: Duration) -> impl Future<Output = Tried> + Send + 'static {
-        let (envelope, invoker, topic) =
-            (self.setup.envelope.clone(), self.setup.invoker.clone(), self.setup.topic.clone());
+    fn attempt(&self, delivery: Delivery) -> impl Future<Output = Step> + Send + 'static {
+        let slices = delivery.slices().map(|slice: &Slice| (slice.partition, slice.records.iter()));
+        let event = self.setup.envelope.event(slices);
+        let (invoker, topic) = (self.setup.invoker.clone(), self.setup.topic.clone());
         let reports = self.setup.report_item_failures;
-        let progress = Arc::clone(&self.setup.progress);
-        let mut stop = self.setup.stop.clone();
         async move {
-            if !wait.is_zero() {
-                let failing = progress.failing();
-                let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok();
-                drop(failing);
-                if stopped {
-                    return (delivery, Outcome::NotReached);
-                }
-            }
-            let slices = delivery.slices().map(|slice: &Slice| (slice.partition, slice.records.iter()));
-            let Some(event) = envelope.event(slices) else { return (delivery, Outcome::Success) };
+            let Some(event) = event else { return Step::Tried(delivery, Outcome::Success) };
             let outcome = match invoker.invoke(event).await {
                 Invoked::Answer(body) if reports => response::outcome(&body, &topic, &delivery),
                 Invoked::Answer(_) => Outcome::Success,
@@ -242,23 +275,8 @@ impl Poller {
                     Outcome::NotReached
                 }
             };
-            (delivery, outcome)
+            Step::Tried(delivery, outcome)
         }
-    }
-
-    fn tried(&mut self, delivery: Delivery, outcome: &Outcome) {
-        let verdict = delivery.conclude(outcome, &self.setup.policy, random());
-        let expired = match verdict.again {
-            Some((delivery, wait)) => {
-                let mut expired = delivery.without_expired(&self.setup.policy, epoch_ms());
-                expired.again = expired.again.map(|(delivery, _)| (delivery, wait));
-                expired
-            }
-            None => Verdict::default(),
-        };
-        let settled = verdict.settled.into_iter().chain(expired.settled).collect();
-        let given_up = verdict.given_up.into_iter().chain(expired.given_up).collect();
-        self.act_on(Verdict { settled, given_up, again: expired.again });
     }
 
     fn commit(&mut self, now: Instant) {
@@ -286,10 +304,10 @@ impl Poller {
 
     /// What runs may end; nothing new is tried.
     async fn finish(mut self) {
-        while let Some((delivery, outcome)) = self.tries.next().await {
-            let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
-            for settled in verdict.settled {
-                self.checkpoint.settled(settled);
+        while let Some(step) = self.in_flight.next().await {
+            if let Step::Tried(delivery, outcome) = step {
+                let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
+                self.book(verdict.settled, &verdict.given_up);
             }
             self.serve_consumer();
         }

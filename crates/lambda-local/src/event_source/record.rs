@@ -186,7 +186,10 @@ mod tests {
         assert_eq!(parsed(&record), expected);
         let record = Raw { log_append_time: true, key: Some(b""), value: None, ..raw() }.encode([].into_iter());
         let json = parsed(&record);
-        assert_eq!((&json["timestampType"], &json["key"], &json["value"]), (&json!("LOG_APPEND_TIME"), &json!(""), &Value::Null));
+        assert_eq!(
+            (&json["timestampType"], &json["key"], &json["value"]),
+            (&json!("LOG_APPEND_TIME"), &json!(""), &Value::Null)
+        );
         assert_eq!(json["headers"], json!([]));
     }
 
@@ -195,12 +198,22 @@ mod tests {
         let record = |offset| Raw { offset, ..raw() }.encode([].into_iter());
         let passed_over = Record { json: Box::default(), ..record(9) };
         let envelope = Envelope::new("t", "a:1,b:2", None);
-        let slices = [(0, vec![record(1), passed_over.clone(), record(2)]), (1, vec![passed_over.clone()]), (2, vec![record(3)])];
-        let event = envelope.event(slices.iter().map(|(partition, records)| (*partition, records.iter()))).expect("records");
+        let slices = [
+            (0, vec![record(1), passed_over.clone(), record(2)]),
+            (1, vec![passed_over.clone()]),
+            (2, vec![record(3)]),
+        ];
+        let event =
+            envelope.event(slices.iter().map(|(partition, records)| (*partition, records.iter()))).expect("records");
         let event: Value = serde_json::from_slice(&event).expect("JSON");
-        assert_eq!((&event["eventSource"], &event["bootstrapServers"]), (&json!("aws:SelfManagedKafka"), &json!("a:1,b:2")));
+        assert_eq!(
+            (&event["eventSource"], &event["bootstrapServers"]),
+            (&json!("aws:SelfManagedKafka"), &json!("a:1,b:2"))
+        );
         assert!(event.get("eventSourceArn").is_none());
-        let offsets = |key: &str| event["records"][key].as_array().map(|list| list.iter().map(|r| r["offset"].as_i64()).collect::<Vec<_>>());
+        let offsets = |key: &str| {
+            event["records"][key].as_array().map(|list| list.iter().map(|r| r["offset"].as_i64()).collect::<Vec<_>>())
+        };
         assert_eq!(offsets("t-0"), Some(vec![Some(1), Some(2)]));
         assert_eq!(offsets("t-1"), None);
         assert_eq!(offsets("t-2"), Some(vec![Some(3)]));

@@ -17,7 +17,11 @@ pub(crate) fn outcome(body: &[u8], topic: &str, delivery: &Delivery) -> Outcome 
         Ok(failures) if failures.is_empty() => Outcome::Success,
         Ok(failures) => Outcome::Failures(failures),
         Err(invalid) => {
-            tracing::warn!(topic, invalid, "the function's batchItemFailures are not valid: the whole batch counts as failed");
+            tracing::warn!(
+                topic,
+                invalid,
+                "the function's batchItemFailures are not valid: the whole batch counts as failed"
+            );
             Outcome::FunctionError
         }
     }
@@ -41,7 +45,8 @@ fn failures(body: &[u8], topic: &str, delivery: &Delivery) -> Result<BTreeSet<(P
 }
 
 fn failure(item: &Value, topic: &str, delivery: &Delivery) -> Result<(Partition, i64), &'static str> {
-    let identifier = item.get("itemIdentifier").and_then(Value::as_object).ok_or("an itemIdentifier is not an object")?;
+    let identifier =
+        item.get("itemIdentifier").and_then(Value::as_object).ok_or("an itemIdentifier is not an object")?;
     let partition = identifier.get("partition").and_then(Value::as_str).ok_or("a partition is not a text")?;
     let offset = identifier.get("offset").and_then(Value::as_i64).ok_or("an offset is not a number")?;
     let number = partition.strip_prefix(topic).and_then(|rest| rest.strip_prefix('-')).and_then(|n| n.parse().ok());

@@ -1,1 +1,454 @@
+//! The cores of the event source together, against a made-up broker and a function that fails as it likes: whatever
+//! happens, nothing is committed that was not settled, nothing overtakes, and in the end everything is done.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::batcher::{Batcher, IN_FLIGHT, Limits, Slice};
+use super::checkpoint::Checkpoint;
+use super::delivery::{Delivery, Outcome, Policy, Verdict};
+use super::record::{Partition, Record};
+use crate::template::RetrySpec;
+
+const PARTITIONS: Partition = 3;
+const LIMITS: Limits =
+    Limits { records: 5, bytes: 200, overhead: 10, partition_overhead: 10, window: Duration::from_millis(500) };
+
+#[derive(Clone, Debug)]
+enum Happening {
+    /// A record of so many bytes is written to a partition.
+    Write(Partition, usize),
+    /// Time passes.
+    Pass(u64),
+    /// A batch in flight comes back: which, how, and which of its records failed.
+    Return(usize, How),
+    /// Every partition is taken away and given back.
+    Rebalance,
+    /// The broker does not take a commit.
+    CommitFails,
+}
+
+#[derive(Clone, Debug)]
+enum How {
+    Success,
+    FunctionError,
+    NotReached,
+    Failures(u64),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let how = prop_oneof![
+        3 => Just(How::Success),
+        1 => Just(How::FunctionError),
+        1 => Just(How::NotReached),
+        1 => any::<u64>().prop_map(How::Failures),
+    ];
+    let one = prop_oneof![
+        6 => (0..PARTITIONS, 1usize..60).prop_map(|(partition, bytes)| Happening::Write(partition, bytes)),
+        1 => (0..PARTITIONS, 190usize..300).prop_map(|(partition, bytes)| Happening::Write(partition, bytes)),
+        3 => (0u64..700).prop_map(Happening::Pass),
+        4 => (0usize..8, how).prop_map(|(which, how)| Happening::Return(which, how)),
+        1 => Just(Happening::Rebalance),
+        1 => Just(Happening::CommitFails),
+    ];
+    proptest::collection::vec(one, 1..300)
+}
+
+struct World {
+    now: Instant,
+    policy: Policy,
+    log: BTreeMap<Partition, Vec<usize>>,
+    /// What the broker has of the group.
+    committed: BTreeMap<Partition, i64>,
+    /// How far the consumer has read.
+    position: BTreeMap<Partition, i64>,
+    batcher: Batcher,
+    checkpoint: Checkpoint,
+    in_flight: Vec<Delivery>,
+    /// Every record that was settled, or given up, or passed over.
+    settled: BTreeSet<(Partition, i64)>,
+}
+
+impl World {
+    fn new(retry: RetrySpec) -> Self {
+        let now = Instant::now();
+        let policy = Policy { retry, first_wait: Duration::from_secs(1), longest_wait: Duration::from_secs(60) };
+        let mut world = Self {
+            now,
+            policy,
+            log: (0..PARTITIONS).map(|partition| (partition, vec![])).collect(),
+            committed: BTreeMap::new(),
+            position: BTreeMap::new(),
+            batcher: Batcher::new(LIMITS, now),
+            checkpoint: Checkpoint::default(),
+            in_flight: vec![],
+            settled: BTreeSet::new(),
+        };
+        world.assign();
+        world
+    }
+
+    fn assign(&mut self) {
+        for partition in 0..PARTITIONS {
+            let epoch = self.batcher.assign(partition);
+            self.checkpoint.assign(partition, epoch);
+            self.position.insert(partition, self.committed.get(&partition).copied().unwrap_or(0));
+        }
+    }
+
+    fn step(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Write(partition, bytes) => self.log.get_mut(partition).expect("a partition").push(*bytes),
+            Happening::Pass(ms) => self.now += Duration::from_millis(*ms),
+            Happening::Return(which, how) => self.come_back(*which, how),
+            Happening::Rebalance => {
+                for partition in 0..PARTITIONS {
+                    self.batcher.revoke(partition);
+                    self.checkpoint.revoke(partition);
+                }
+                self.assign();
+            }
+            Happening::CommitFails => {
+                self.checkpoint.take();
+                self.checkpoint.failed();
+            }
+        }
+        self.turn();
+    }
+
+    /// What the poller does between two happenings.
+    fn turn(&mut self) {
+        for (partition, log) in &self.log {
+            let position = self.position.get_mut(partition).expect("a position");
+            while self.batcher.has_room(*partition) {
+                let Some(bytes) = usize::try_from(*position).ok().and_then(|at| log.get(at)) else { break };
+                let record = Record { offset: *position, timestamp_ms: 0, json: vec![b'x'; *bytes].into_boxed_slice() };
+                if !self.batcher.push(*partition, record, self.now) {
+                    self.settled.insert((*partition, *position));
+                }
+                *position += 1;
+            }
+        }
+        while let Some(slices) = self.batcher.take(self.now) {
+            check_batch(&slices);
+            self.in_flight.push(Delivery::new(slices));
+            assert!(self.in_flight.len() <= IN_FLIGHT);
+        }
+        for (partition, next) in self.checkpoint.take() {
+            let unsettled = (0..next).find(|offset| !self.settled.contains(&(partition, *offset)));
+            assert_eq!(unsettled, None, "partition {partition} was committed up to {next}");
+            let before = self.committed.insert(partition, next);
+            assert!(before <= Some(next), "a commit went back from {before:?} to {next}");
+        }
+    }
+
+    fn come_back(&mut self, which: usize, how: &How) {
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let delivery = self.in_flight.remove(which % self.in_flight.len());
+        let tried: Vec<(Partition, i64)> = delivery
+            .slices()
+            .flat_map(|slice| slice.records.iter().map(|record| (slice.partition, record.offset)))
+            .collect();
+        let outcome = match how {
+            How::Success => Outcome::Success,
+            How::FunctionError => Outcome::FunctionError,
+            How::NotReached => Outcome::NotReached,
+            How::Failures(bits) => {
+                let chosen = tried.iter().enumerate().filter(|(at, _)| bits >> (at % 64) & 1 == 1);
+                Outcome::Failures(chosen.map(|(_, record)| *record).collect())
+            }
+        };
+        match &outcome {
+            Outcome::Success => self.settled.extend(tried),
+            Outcome::Failures(failed) => {
+                self.settled.extend(tried.into_iter().filter(|record| !failed.contains(record)))
+            }
+            _ => {}
+        }
+        let verdict = delivery.conclude(&outcome, &self.policy, 7);
+        self.act_on(verdict);
+    }
+
+    fn act_on(&mut self, verdict: Verdict) {
+        for given_up in &verdict.given_up {
+            assert!(self.policy.retry.attempts.is_some(), "nothing is given up that may be tried for ever");
+            self.settled.extend((given_up.first..=given_up.last).map(|offset| (given_up.partition, offset)));
+        }
+        for settled in verdict.settled {
+            self.checkpoint.settled(settled);
+            if settled.done {
+                self.batcher.release(settled.partition, settled.epoch);
+            }
+        }
+        match verdict.again {
+            Some((delivery, wait)) => {
+                assert!(wait <= self.policy.longest_wait);
+                self.in_flight.push(delivery);
+            }
+            None => self.batcher.returned(self.now),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.log.iter().all(|(partition, log)| {
+            self.committed.get(partition).copied().unwrap_or(0) == i64::try_from(log.len()).expect("few records")
+        })
+    }
+}
+
+fn check_batch(slices: &[Slice]) {
+    let records: Vec<&Record> = slices.iter().flat_map(|slice| &slice.records).collect();
+    assert!(!records.is_empty() && records.len() <= LIMITS.records);
+    let content: usize = records.iter().map(|record| record.json.len()).sum();
+    let commas = records.len().saturating_sub(slices.len());
+    assert!(
+        LIMITS.overhead + slices.len() * LIMITS.partition_overhead + content + commas <= LIMITS.bytes + slices.len()
+    );
+    let partitions: BTreeSet<_> = slices.iter().map(|slice| slice.partition).collect();
+    assert_eq!(partitions.len(), slices.len(), "a partition stands in a batch once");
+    for slice in slices {
+        assert!(slice.records.windows(2).all(|pair| pair[0].offset + 1 == pair[1].offset), "in order, without a gap");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_unsettled_is_committed_and_all_is_done_in_the_end(
+        happenings in happenings(),
+        attempts in prop_oneof![Just(None), (0u32..4).prop_map(Some)],
+        bisect in any::<bool>(),
+    ) {
+        let mut world = World::new(RetrySpec { attempts, max_age: None, bisect });
+        for happening in &happenings {
+            world.step(happening);
+        }
+        for _ in 0..3_000 {
+            if world.is_done() {
+                break;
+            }
+            world.step(&Happening::Pass(500));
+            world.step(&Happening::Return(0, How::Success));
+        }
+        prop_assert!(world.is_done(), "committed {:?} of {:?}", world.committed, world.log);
+    }
+}
+
+/// Batches, by size and time.
+mod batches {
+    use super::*;
+
+    fn batcher(window_ms: u64) -> (Batcher, Instant) {
+        let now = Instant::now();
+        let mut batcher = Batcher::new(Limits { window: Duration::from_millis(window_ms), ..LIMITS }, now);
+        for partition in 0..PARTITIONS {
+            batcher.assign(partition);
+        }
+        (batcher, now)
+    }
+
+    fn push(batcher: &mut Batcher, partition: Partition, offsets: std::ops::Range<i64>, now: Instant) {
+        for offset in offsets {
+            let record = Record { offset, timestamp_ms: 0, json: vec![b'x'; 10].into_boxed_slice() };
+            assert!(batcher.push(partition, record, now));
+        }
+    }
+
+    fn taken(batcher: &mut Batcher, now: Instant) -> Option<Vec<(Partition, Vec<i64>)>> {
+        let slices = batcher.take(now)?;
+        let offsets = |slice: &Slice| slice.records.iter().map(|record| record.offset).collect();
+        Some(slices.iter().map(|slice| (slice.partition, offsets(slice))).collect())
+    }
+
+    #[test]
+    fn a_full_batch_leaves_at_once_and_a_partial_one_at_the_end_of_the_window() {
+        let (mut batcher, now) = batcher(500);
+        push(&mut batcher, 0, 0..3, now);
+        assert_eq!(taken(&mut batcher, now), None);
+        push(&mut batcher, 1, 0..2, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1, 2]), (1, vec![0, 1])]));
+        push(&mut batcher, 2, 0..1, now);
+        assert_eq!(batcher.wake_at(), Some(now + Duration::from_millis(500)));
+        assert_eq!(taken(&mut batcher, now + Duration::from_millis(500)), Some(vec![(2, vec![0])]));
+    }
+
+    #[test]
+    fn windows_follow_one_another_while_nothing_arrives() {
+        let (mut batcher, start) = batcher(500);
+        let arrival = start + Duration::from_millis(1_200);
+        push(&mut batcher, 0, 0..1, arrival);
+        assert_eq!(batcher.wake_at(), Some(start + Duration::from_millis(1_500)));
+    }
+
+    #[test]
+    fn a_window_of_zero_takes_what_is_there() {
+        let (mut batcher, now) = batcher(0);
+        assert_eq!(taken(&mut batcher, now), None);
+        push(&mut batcher, 0, 0..1, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0])]));
+    }
+
+    #[test]
+    fn a_partition_with_a_batch_out_gives_no_second_one() {
+        let (mut batcher, now) = batcher(0);
+        push(&mut batcher, 0, 0..5, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1, 2, 3, 4])]));
+        push(&mut batcher, 0, 5..6, now);
+        assert_eq!(taken(&mut batcher, now), None);
+        push(&mut batcher, 1, 0..1, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(1, vec![0])]), "the others go on");
+        let epoch = super::super::batcher::Epoch(1);
+        batcher.release(0, epoch);
+        batcher.returned(now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![5])]));
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_its_bytes() {
+        let (mut batcher, now) = batcher(0);
+        for offset in 0..4 {
+            batcher.push(0, Record { offset, timestamp_ms: 0, json: vec![b'x'; 80].into_boxed_slice() }, now);
+        }
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1])]));
+    }
+}
+
+/// What becomes of a batch after each try.
+mod deliveries {
+    use super::*;
+    use crate::event_source::batcher::Epoch;
+    use crate::event_source::delivery::{GivenUp, Settled};
+
+    fn delivery(partitions: &[(Partition, std::ops::Range<i64>)]) -> Delivery {
+        let slices = partitions.iter().map(|(partition, offsets)| {
+            let records =
+                offsets.clone().map(|offset| Record { offset, timestamp_ms: offset * 1_000, json: Box::from(*b"{}") });
+            Slice { partition: *partition, epoch: Epoch(1), records: records.collect() }
+        });
+        Delivery::new(slices.collect())
+    }
+
+    fn policy(retry: RetrySpec) -> Policy {
+        Policy { retry, first_wait: Duration::from_secs(1), longest_wait: Duration::from_secs(60) }
+    }
+
+    fn settled(partition: Partition, next: i64, done: bool) -> Settled {
+        Settled { partition, epoch: Epoch(1), next, done }
+    }
+
+    fn left(verdict: &Verdict) -> Vec<(Partition, Vec<i64>)> {
+        let slices = verdict.again.iter().flat_map(|(delivery, _)| delivery.slices());
+        slices.map(|slice| (slice.partition, slice.records.iter().map(|record| record.offset).collect())).collect()
+    }
+
+    #[test]
+    fn success_settles_all_of_it() {
+        let verdict = delivery(&[(0, 5..8), (1, 0..1)]).conclude(&Outcome::Success, &policy(RetrySpec::default()), 0);
+        assert_eq!(verdict.settled, [settled(0, 8, true), settled(1, 1, true)]);
+        assert!(verdict.again.is_none());
+    }
+
+    #[test]
+    fn single_failures_are_tried_again_alone_and_hold_the_position() {
+        let failures = Outcome::Failures(BTreeSet::from([(0, 6), (0, 8)]));
+        let verdict = delivery(&[(0, 5..9), (1, 0..1)]).conclude(&failures, &policy(RetrySpec::default()), 0);
+        assert_eq!(verdict.settled, [settled(0, 6, false), settled(1, 1, true)]);
+        assert_eq!(left(&verdict), [(0, vec![6, 8])]);
+        let (again, _) = verdict.again.expect("a retry");
+        let verdict = again.conclude(&Outcome::Success, &policy(RetrySpec::default()), 0);
+        assert_eq!(verdict.settled, [settled(0, 9, true)]);
+    }
+
+    #[test]
+    fn retries_are_counted_without_the_first_try_and_without_what_was_not_reached() {
+        let policy = policy(RetrySpec { attempts: Some(1), ..RetrySpec::default() });
+        let mut again = delivery(&[(0, 5..7)]);
+        for outcome in [Outcome::NotReached, Outcome::FunctionError, Outcome::NotReached] {
+            again = again.conclude(&outcome, &policy, 0).again.expect("a retry").0;
+        }
+        let verdict = again.conclude(&Outcome::FunctionError, &policy, 0);
+        assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 5, last: 6, count: 2 }]);
+        assert_eq!(verdict.settled, [settled(0, 7, true)]);
+        assert!(verdict.again.is_none());
+    }
+
+    #[test]
+    fn bisecting_tries_the_halves_one_after_the_other() {
+        let policy = policy(RetrySpec { attempts: Some(0), bisect: true, ..RetrySpec::default() });
+        let verdict = delivery(&[(0, 0..4)]).conclude(&Outcome::FunctionError, &policy, 0);
+        assert_eq!(left(&verdict), [(0, vec![0, 1])]);
+        let (first, _) = verdict.again.expect("the first half");
+        let verdict = first.conclude(&Outcome::Success, &policy, 0);
+        assert_eq!(
+            (verdict.settled.as_slice(), left(&verdict)),
+            ([settled(0, 2, false)].as_slice(), vec![(0, vec![2, 3])])
+        );
+        let (second, _) = verdict.again.expect("the second half");
+        let verdict = second.conclude(&Outcome::FunctionError, &policy, 0);
+        assert_eq!(left(&verdict), [(0, vec![2])], "halved once more");
+        let (single, _) = verdict.again.expect("one record");
+        let verdict = single.conclude(&Outcome::FunctionError, &policy, 0);
+        assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 2, last: 2, count: 1 }]);
+        assert_eq!(left(&verdict), [(0, vec![3])]);
+    }
+
+    #[test]
+    fn what_is_too_old_is_given_up_before_it_is_tried() {
+        let policy = policy(RetrySpec { max_age: Some(Duration::from_secs(60)), ..RetrySpec::default() });
+        let verdict = delivery(&[(0, 1..4)]).without_expired(&policy, 62_500);
+        assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 1, last: 2, count: 2 }]);
+        assert_eq!(left(&verdict), [(0, vec![3])]);
+        assert_eq!(verdict.settled, [settled(0, 3, false)]);
+    }
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_half_of_them_is_random() {
+        let policy = policy(RetrySpec::default());
+        let mut again = delivery(&[(0, 0..1)]);
+        let mut waits = vec![];
+        for random in [0, u64::MAX, 0, 0, 0, 0, 0, 0] {
+            let (next, wait) = again.conclude(&Outcome::FunctionError, &policy, random).again.expect("for ever");
+            again = next;
+            waits.push(wait.as_millis());
+        }
+        assert_eq!(waits[0], 500);
+        assert!((1_000..=2_000).contains(&waits[1]), "{waits:?}");
+        assert_eq!(waits[2..], [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn the_answer_of_a_function_is_judged_strictly() {
+        use crate::event_source::response::outcome;
+        let check = |body: &str, expected: Outcome| {
+            assert_eq!(outcome(body.as_bytes(), "t-1", &delivery(&[(0, 5..8)])), expected, "{body}");
+        };
+        let item = |partition: &str, offset: &str| {
+            format!(r#"{{"batchItemFailures":[{{"itemIdentifier":{{"partition":{partition},"offset":{offset}}}}}]}}"#)
+        };
+        for success in
+            ["", "null", "{}", r#"{"batchItemFailures":null}"#, r#"{"batchItemFailures":[]}"#, r#"{"other":1}"#]
+        {
+            check(success, Outcome::Success);
+        }
+        check(&item("\"t-1-0\"", "6"), Outcome::Failures(BTreeSet::from([(0, 6)])));
+        for failed in [
+            item("\"t-1-0\"", "8"),
+            item("\"t-1-1\"", "6"),
+            item("\"u-0\"", "6"),
+            item("0", "6"),
+            item("\"t-1-0\"", "\"6\""),
+            item("null", "6"),
+            item("\"\"", "6"),
+            r#"{"batchItemFailures":{}}"#.to_owned(),
+            "[]".to_owned(),
+            "{".to_owned(),
+            r#"{"batchItemFailures":[{"itemIdentifier":"t-1-0"}]}"#.to_owned(),
+            r#"{"batchItemFailures":[{}]}"#.to_owned(),
+        ] {
+            check(&failed, Outcome::FunctionError);
+        }
+    }
+}

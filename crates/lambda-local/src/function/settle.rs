@@ -39,19 +39,16 @@ impl Function {
                 (None, Some(Ending::Exited(how))) => {
                     Answer::platform_error("Runtime.ExitError", &format!("RequestId: {id} Error: {how}"))
                 }
-                (None, None) => Answer::platform_error("Runtime.ExitError", &format!("RequestId: {id} Error: Runtime exited")),
+                (None, None) => {
+                    Answer::platform_error("Runtime.ExitError", &format!("RequestId: {id} Error: Runtime exited"))
+                }
             }),
         }
     }
 
-    /// Writes the last lines of an invocation and answers its caller.
-    pub(super) fn settle(&self, request: RequestId, call: Call, mut outcome: Result<Answer, Refused>) {
+    /// Writes the last lines of an invocation and answers its caller. `status` is what REPORT says of it.
+    pub(super) fn settle(&self, request: RequestId, call: Call, mut outcome: Result<Answer, Refused>, status: &str) {
         if let Some(delivered) = call.delivered {
-            let status = match &outcome {
-                Ok(answer) if answer.error.is_none() => "",
-                Ok(answer) if answer.payload.starts_with(br#"{"errorMessage":"RequestId: "#) => "timeout",
-                _ => "error",
-            };
             let id = request_id_text(request);
             self.log.write(&report::end(&id, delivered.at.elapsed(), delivered.init, self.spec.memory_mb, status));
             if let (true, Ok(answer)) = (call.invocation.wants_log, &mut outcome) {

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn only_a_preflight_is_answered_for_the_function() {
-        let cors = Cors { origins: vec!["*".to_owned()], methods: vec!["POST".to_owned()], max_age_s: 5, ..Cors::default() };
+        let cors =
+            Cors { origins: vec!["*".to_owned()], methods: vec!["POST".to_owned()], max_age_s: 5, ..Cors::default() };
         let mut headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static("https://a"))]);
         assert!(preflight(&cors, &Method::OPTIONS, &headers).is_none());
         headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));

@@ -238,7 +238,11 @@ mod tests {
 
     #[test]
     fn values_of_one_header_are_joined_and_cookies_stand_apart() {
-        let request = Request::get("/").header("X-A", "1").header("X-A", "2").header("Cookie", "a=1; b=2").header("Cookie", "c=3");
+        let request = Request::get("/")
+            .header("X-A", "1")
+            .header("X-A", "2")
+            .header("Cookie", "a=1; b=2")
+            .header("Cookie", "c=3");
         let event = event_of(request, b"");
         assert_eq!(event["headers"], json!({"x-a": "1,2"}));
         assert_eq!(event["cookies"], json!(["a=1", "b=2", "c=3"]));
@@ -258,7 +262,11 @@ mod tests {
                 request = request.header("Content-Type", kind);
             }
             let event = event_of(request, body);
-            assert_eq!((event["body"].as_str(), event["isBase64Encoded"].as_bool()), (Some(expected), Some(base64)), "{kind:?}");
+            assert_eq!(
+                (event["body"].as_str(), event["isBase64Encoded"].as_bool()),
+                (Some(expected), Some(base64)),
+                "{kind:?}"
+            );
         };
         check(Some("application/json"), b"{}", "{}", false);
         check(Some("application/problem+json; charset=utf-8"), b"{}", "{}", false);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::http_server::Reply;
@@ -54,6 +55,11 @@ struct Described<'a> {
 pub(crate) fn from_answer(answer: &Answer) -> Result<Reply, Malformed> {
     if answer.has_http_prelude {
         return from_prelude(&answer.payload);
+    }
+    // Read as a struct, a list would pass for its fields in order.
+    if answer.payload.trim_ascii_start().first() == Some(&b'[') {
+        let _: IgnoredAny = serde_json::from_slice(&answer.payload).map_err(Malformed::NotJson)?;
+        return Ok(inferred(answer.payload.clone()));
     }
     match serde_json::from_slice::<Described<'_>>(&answer.payload) {
         Ok(described) if described.status_code.is_some() => describe(described, None),
@@ -150,11 +156,31 @@ mod tests {
     #[test]
     fn a_described_response_is_given_as_described() {
         check(r#"{"statusCode":202,"headers":{"Location":"/x"},"body":"hi"}"#, 202, &[("location", "/x"), JSON], b"hi");
-        check(r#"{"statusCode":200,"headers":{"content-type":"text/html","x-n":1},"body":""}"#, 200, &[("content-type", "text/html"), ("x-n", "1")], b"");
+        check(
+            r#"{"statusCode":200,"headers":{"content-type":"text/html","x-n":1},"body":""}"#,
+            200,
+            &[("content-type", "text/html"), ("x-n", "1")],
+            b"",
+        );
         check(r#"{"statusCode":200,"body":"aGk=","isBase64Encoded":true}"#, 200, &[JSON], b"hi");
-        check(r#"{"statusCode":204,"cookies":["a=1","b=2"]}"#, 204, &[("set-cookie", "a=1"), ("set-cookie", "b=2"), JSON], b"");
-        check(r#"{"statusCode":200,"headers":{"Content-Length":"99","Connection":"close"},"body":"x","multiValueHeaders":{}}"#, 200, &[JSON], b"x");
-        check(r#"{"statusCode":200,"body":null,"headers":null,"cookies":null,"isBase64Encoded":null}"#, 200, &[JSON], b"");
+        check(
+            r#"{"statusCode":204,"cookies":["a=1","b=2"]}"#,
+            204,
+            &[("set-cookie", "a=1"), ("set-cookie", "b=2"), JSON],
+            b"",
+        );
+        check(
+            r#"{"statusCode":200,"headers":{"Content-Length":"99","Connection":"close"},"body":"x","multiValueHeaders":{}}"#,
+            200,
+            &[JSON],
+            b"x",
+        );
+        check(
+            r#"{"statusCode":200,"body":null,"headers":null,"cookies":null,"isBase64Encoded":null}"#,
+            200,
+            &[JSON],
+            b"",
+        );
     }
 
     #[test]
@@ -168,8 +194,14 @@ mod tests {
     #[test]
     fn a_malformed_answer_is_none() {
         for payload in [
-            "", "{", r#"{"statusCode":"many"}"#, r#"{"statusCode":99}"#, r#"{"statusCode":100}"#, r#"{"statusCode":200,"headers":[]}"#,
-            r#"{"statusCode":200,"headers":{"a b":"c"}}"#, r#"{"statusCode":200,"headers":{"a":"b\nc"}}"#,
+            "",
+            "{",
+            r#"{"statusCode":"many"}"#,
+            r#"{"statusCode":99}"#,
+            r#"{"statusCode":100}"#,
+            r#"{"statusCode":200,"headers":[]}"#,
+            r#"{"statusCode":200,"headers":{"a b":"c"}}"#,
+            r#"{"statusCode":200,"headers":{"a":"b\nc"}}"#,
             r#"{"statusCode":200,"body":"*","isBase64Encoded":true}"#,
         ] {
             assert!(reply(payload).is_err(), "{payload}");

@@ -35,7 +35,8 @@ pub(crate) async fn route(shared: Arc<Shared>, peer: SocketAddr, request: Reques
         "/health" => status::health(&shared.event_sources),
         "/status" => status::status(&shared).await,
         _ => {
-            let message = "there is /lambda-url/<function>/, /2015-03-31/functions/<function>/invocations, /health, /status";
+            let message =
+                "there is /lambda-url/<function>/, /2015-03-31/functions/<function>/invocations, /health, /status";
             invoke_api::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
         }
     }
@@ -72,13 +73,17 @@ async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request:
     };
     let request_id = Function::new_request_id();
     let raw_path = &parts.uri.path()[prefix..];
-    let event = function_url::request::event(&parts, &body, function_url::request::Arrival {
-        function: function.name(),
-        raw_path: if raw_path.is_empty() { "/" } else { raw_path },
-        peer: peer.ip(),
-        request_id: &request_id_text(request_id),
-        epoch_ms: clock::epoch_ms(),
-    });
+    let event = function_url::request::event(
+        &parts,
+        &body,
+        function_url::request::Arrival {
+            function: function.name(),
+            raw_path: if raw_path.is_empty() { "/" } else { raw_path },
+            peer: peer.ip(),
+            request_id: &request_id_text(request_id),
+            epoch_ms: clock::epoch_ms(),
+        },
+    );
     // Base64 and the event's own fields count, as on AWS.
     if event.len() > PAYLOAD_LIMIT {
         return invoke_api::too_large(PAYLOAD_LIMIT);

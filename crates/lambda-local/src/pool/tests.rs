@@ -271,7 +271,14 @@ struct Simulation {
 
 impl Simulation {
     fn new(limits: Limits) -> Self {
-        Self { bench: Bench::new(limits), limits, processes: BTreeMap::new(), calls: HashMap::new(), open: HashSet::new(), requests: 0 }
+        Self {
+            bench: Bench::new(limits),
+            limits,
+            processes: BTreeMap::new(),
+            calls: HashMap::new(),
+            open: HashSet::new(),
+            requests: 0,
+        }
     }
 
     fn pick(&self, number: usize) -> Option<EnvironmentId> {

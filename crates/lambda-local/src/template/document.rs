@@ -8,8 +8,26 @@ use super::problems::Findings;
 
 /// The intrinsic functions CloudFormation has a short tag for. `Ref` and `Condition` have no `Fn::` in their long form.
 const TAGS: [&str; 20] = [
-    "And", "Base64", "Cidr", "Condition", "Contains", "Equals", "FindInMap", "ForEach", "GetAZs", "GetAtt", "If",
-    "ImportValue", "Join", "Length", "Not", "Or", "Ref", "Select", "Split", "Sub",
+    "And",
+    "Base64",
+    "Cidr",
+    "Condition",
+    "Contains",
+    "Equals",
+    "FindInMap",
+    "ForEach",
+    "GetAZs",
+    "GetAtt",
+    "If",
+    "ImportValue",
+    "Join",
+    "Length",
+    "Not",
+    "Or",
+    "Ref",
+    "Select",
+    "Split",
+    "Sub",
 ];
 
 /// Parses a template's text.

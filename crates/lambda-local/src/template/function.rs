@@ -79,9 +79,23 @@ pub struct AsyncSpec {
 
 /// Without effect on how a function runs on one machine.
 const SILENT: [&str; 17] = [
-    "Architectures", "AssumeRolePolicyDocument", "AutoPublishAlias", "AutoPublishAliasAllProperties", "CodeSigningConfigArn",
-    "CodeSha256", "DeploymentPreference", "Description", "KmsKeyArn", "PackageType", "PropagateTags", "RolePath",
-    "RuntimeManagementConfig", "SourceKMSKeyArn", "Tags", "VersionDescription", "VersionDeletionPolicy",
+    "Architectures",
+    "AssumeRolePolicyDocument",
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
+    "CodeSigningConfigArn",
+    "CodeSha256",
+    "DeploymentPreference",
+    "Description",
+    "KmsKeyArn",
+    "PackageType",
+    "PropagateTags",
+    "RolePath",
+    "RuntimeManagementConfig",
+    "SourceKMSKeyArn",
+    "Tags",
+    "VersionDescription",
+    "VersionDeletionPolicy",
 ];
 
 const NOT_SUPPORTED: [(&str, &str); 18] = [
@@ -163,8 +177,15 @@ fn is_custom_runtime(fields: &mut Fields<'_>, scope: &Scope<'_>) -> bool {
 
 /// Lambda's reserved names, which a template may not set.
 const RESERVED: [&str; 10] = [
-    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT",
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_REGION",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
 

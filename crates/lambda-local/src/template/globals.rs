@@ -6,7 +6,11 @@ use serde_json::{Map, Value};
 use super::document::intrinsic;
 
 /// A function's properties with the globals under them. `ignored` is the resource's `IgnoreGlobals`.
-pub(crate) fn merged(globals: &Map<String, Value>, own: &Map<String, Value>, ignored: Option<&Value>) -> Map<String, Value> {
+pub(crate) fn merged(
+    globals: &Map<String, Value>,
+    own: &Map<String, Value>,
+    ignored: Option<&Value>,
+) -> Map<String, Value> {
     let skips = |key: &str| match ignored {
         Some(Value::String(all)) => all == "*",
         Some(Value::Array(keys)) => keys.iter().any(|ignored| ignored == key),
@@ -57,7 +61,12 @@ mod tests {
     fn globals_lie_under_a_functions_own_properties() {
         check(json!({"Timeout": 3}), json!({}), None, json!({"Timeout": 3}));
         check(json!({"Timeout": 3}), json!({"Timeout": 9}), None, json!({"Timeout": 9}));
-        check(json!({"E": {"V": {"A": 1, "B": 2}}}), json!({"E": {"V": {"B": 3}}}), None, json!({"E": {"V": {"A": 1, "B": 3}}}));
+        check(
+            json!({"E": {"V": {"A": 1, "B": 2}}}),
+            json!({"E": {"V": {"B": 3}}}),
+            None,
+            json!({"E": {"V": {"A": 1, "B": 3}}}),
+        );
         check(json!({"L": [1]}), json!({"L": [2]}), None, json!({"L": [1, 2]}));
         check(json!({"E": {"Ref": "X"}}), json!({"E": {"A": 1}}), None, json!({"E": {"A": 1}}));
         check(json!({"T": 1, "U": 2}), json!({}), Some(json!(["T"])), json!({"U": 2}));

@@ -93,13 +93,7 @@ pub(crate) fn sources(logical_id: &str, function: &mut Fields<'_>, scope: &Scope
     sources
 }
 
-fn source(
-    logical_id: &str,
-    name: &str,
-    msk: bool,
-    mut fields: Fields<'_>,
-    scope: &Scope<'_>,
-) -> Option<KafkaSource> {
+fn source(logical_id: &str, name: &str, msk: bool, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<KafkaSource> {
     let topics = fields.texts("Topics").unwrap_or_default();
     if topics.len() != 1 {
         scope.findings.problem(&fields.path("Topics"), "must name exactly one topic");

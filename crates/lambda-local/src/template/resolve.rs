@@ -76,11 +76,9 @@ impl Scope<'_> {
                 None => Err(self.problem(path, "Ref takes a name")),
             },
             "Condition" => self.condition_named(path, argument).map(|flag| Some(Value::Bool(flag))),
-            "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" => {
-                self.condition(path, &Value::Object(Map::from_iter([(function.to_owned(), argument.clone())]))).map(
-                    |flag| Some(Value::Bool(flag)),
-                )
-            }
+            "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" => self
+                .condition(path, &Value::Object(Map::from_iter([(function.to_owned(), argument.clone())])))
+                .map(|flag| Some(Value::Bool(flag))),
             "Fn::If" => match argument.as_array().map(Vec::as_slice) {
                 Some([condition, yes, no]) => {
                     let flag = self.condition_named(path, condition)?;

@@ -46,7 +46,10 @@ fn intrinsic_functions_resolve() {
     check("!Ref F", "F");
     check("!GetAtt F.Arn", "arn:aws:lambda:eu-west-1:123456789012:function:F");
     check("!GetAtt FUrl.FunctionUrl", "http://127.0.0.1:9000/lambda-url/F/");
-    check("!Sub 'a ${P} ${!P} ${AWS::AccountId} ${F.Arn}'", "a p ${P} 123456789012 arn:aws:lambda:eu-west-1:123456789012:function:F");
+    check(
+        "!Sub 'a ${P} ${!P} ${AWS::AccountId} ${F.Arn}'",
+        "a p ${P} 123456789012 arn:aws:lambda:eu-west-1:123456789012:function:F",
+    );
     check("!Sub ['${x}/${P}', {x: !Ref P}]", "p/p");
     check("!If [IsP, yes it is, no]", "yes it is");
     check("!If [NotP, 1, 2]", "2");
@@ -140,7 +143,10 @@ fn a_function_has_the_defaults_of_aws() {
 
 #[test]
 fn managed_instances_take_many_requests_at_once() {
-    assert_eq!(one("CapacityProviderConfig: {Arn: x, PerExecutionEnvironmentMaxConcurrency: 64}").environment_concurrency, 64);
+    assert_eq!(
+        one("CapacityProviderConfig: {Arn: x, PerExecutionEnvironmentMaxConcurrency: 64}").environment_concurrency,
+        64
+    );
     assert_eq!(one("CapacityProviderConfig: {Arn: x}").environment_concurrency, 8);
     assert_eq!(one("CapacityProviderConfig: !If [NotP, {Arn: x}, !Ref AWS::NoValue]").environment_concurrency, 1);
 }

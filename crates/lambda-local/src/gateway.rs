@@ -1,0 +1,207 @@
+//! A gateway that queues in front of a back end which takes only so many requests at a time.
+//!
+//! Bounds: [`Options::max_in_flight`] requests are forwarded at a time, [`Options::max_waiting`] wait for their turn, none
+//! longer than [`Options::max_wait`]; everyone else gets 429 with Retry-After. Bodies are held in memory, up to
+//! [`BODY_LIMIT`]. A back end that refuses connections (it is being rebuilt) is asked again until the wait is over, which
+//! is safe since it has seen nothing of the request; then, and when it fails later, the answer is 502.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use crate::http_client::{self, Client};
+use crate::http_server::{self, BodyError, CloseHandle, Reply, read_body};
+
+/// Most bytes of a request's body.
+pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// How long a back end that refuses connections is left alone before it is asked again.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to: `http://HOST:PORT`, with a path to put before each request's own.
+    pub forward: String,
+    /// Requests forwarded at a time.
+    pub max_in_flight: usize,
+    /// Requests that may wait.
+    pub max_waiting: usize,
+    /// How long one may wait.
+    pub max_wait: Duration,
+}
+
+/// The address to forward to is none.
+#[derive(Debug, thiserror::Error)]
+#[error("--forward {0:?} is not of the form http://HOST:PORT[/path]")]
+pub struct BadForward(String);
+
+/// A gateway at work.
+#[derive(Debug)]
+pub struct Gateway(CloseHandle);
+
+#[derive(Debug)]
+struct Way {
+    client: Client,
+    authority: http::uri::Authority,
+    prefix: String,
+    room: Room,
+}
+
+/// Who may go ahead, who waits, who is sent away.
+#[derive(Debug)]
+struct Room {
+    free: Semaphore,
+    waiting: AtomicUsize,
+    max_waiting: usize,
+    max_wait: Duration,
+}
+
+impl Gateway {
+    /// Starts forwarding.
+    ///
+    /// # Errors
+    /// The address to forward to is none.
+    pub fn start(options: &Options, listener: TcpListener) -> Result<Self, BadForward> {
+        let bad = || BadForward(options.forward.clone());
+        let uri = http_client::http_uri(&options.forward).ok_or_else(bad)?;
+        let way = Arc::new(Way {
+            client: http_client::client(),
+            authority: uri.authority().cloned().ok_or_else(bad)?,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            room: Room {
+                free: Semaphore::new(options.max_in_flight),
+                waiting: AtomicUsize::new(0),
+                max_waiting: options.max_waiting,
+                max_wait: options.max_wait,
+            },
+        });
+        let (close, closing) = http_server::closing();
+        tokio::spawn(http_server::serve(listener, closing, move |_, request| {
+            let way = Arc::clone(&way);
+            async move { way.handle(request).await }
+        }));
+        Ok(Self(close))
+    }
+
+    /// Takes no new connections and waits, no longer than `patience`, for the requests under way.
+    pub async fn stop(self, patience: Duration) {
+        self.0.close(patience).await;
+    }
+}
+
+impl Way {
+    async fn handle(&self, request: Request<Incoming>) -> Reply {
+        let deadline = Instant::now() + self.room.max_wait;
+        let Some(_place) = self.room.enter(deadline).await else { return throttled() };
+        let (mut parts, body) = request.into_parts();
+        let body = match read_body(body, BODY_LIMIT).await {
+            Ok(body) => body,
+            Err(BodyError::TooLarge) => {
+                return http_server::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+            }
+            Err(BodyError::Broken) => return http_server::text(StatusCode::BAD_REQUEST, "the body ended early"),
+        };
+        let Some(uri) = self.target(&parts.uri) else {
+            return http_server::text(StatusCode::BAD_REQUEST, "the request's path cannot be forwarded");
+        };
+        parts.uri = uri;
+        parts.version = http::Version::HTTP_11;
+        remove_hop_by_hop(&mut parts.headers);
+        self.forward(parts, body, deadline).await
+    }
+
+    fn target(&self, uri: &Uri) -> Option<Uri> {
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let path: PathAndQuery = format!("{}{path}", self.prefix).parse().ok()?;
+        Uri::builder().scheme("http").authority(self.authority.clone()).path_and_query(path).build().ok()
+    }
+
+    async fn forward(&self, parts: http::request::Parts, body: Bytes, deadline: Instant) -> Reply {
+        loop {
+            let request = Request::from_parts(parts.clone(), Full::new(body.clone()));
+            match self.client.request(request).await {
+                Ok(response) => return relay(response).await,
+                Err(error) if error.is_connect() && Instant::now() + REFUSED_PAUSE < deadline => {
+                    tokio::time::sleep(REFUSED_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::warn!("the back end failed a request: {}", http_client::describe(&error));
+                    return http_server::text(StatusCode::BAD_GATEWAY, "the back end did not answer");
+                }
+            }
+        }
+    }
+}
+
+impl Room {
+    async fn enter(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.free.try_acquire() {
+            return Some(place);
+        }
+        let _waiting = Waiting::enter(&self.waiting, self.max_waiting)?;
+        tokio::time::timeout_at(deadline, self.free.acquire()).await.ok()?.ok()
+    }
+}
+
+/// One who waits, counted for as long as it does: also when its caller goes away.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize, most: usize) -> Option<Self> {
+        if count.fetch_add(1, Ordering::Relaxed) >= most {
+            count.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn relay(response: Response<Incoming>) -> Reply {
+    let (mut parts, body) = response.into_parts();
+    remove_hop_by_hop(&mut parts.headers);
+    parts.version = http::Version::HTTP_11;
+    match body.collect().await {
+        Ok(body) => Response::from_parts(parts, Full::new(body.to_bytes())),
+        Err(error) => {
+            tracing::warn!("the back end broke off an answer: {error}");
+            http_server::text(StatusCode::BAD_GATEWAY, "the back end broke off its answer")
+        }
+    }
+}
+
+/// Headers that belong to one connection, not to the request.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let always = [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::UPGRADE, header::TE];
+    for name in always.into_iter().chain(named) {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}
+
+fn throttled() -> Reply {
+    let mut reply = http_server::text(StatusCode::TOO_MANY_REQUESTS, "too many requests are waiting");
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
+}

@@ -1,0 +1,92 @@
+//! The Invoke API.
+
+use std::process::Command;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::support::{Stack, json, text, until};
+
+#[tokio::test]
+async fn a_function_answers_to_all_its_names() {
+    let stack = Stack::start(&[]);
+    for name in ["single", "Single", "the-single-one", "single:live", "arn:aws:lambda:eu-west-1:123456789012:function:single"] {
+        let (response, body) = stack.invoke(name, &[], br#"{"do":"echo","n":1}"#).await;
+        assert_eq!((response.status().as_u16(), json(body)), (200, json!({"do": "echo", "n": 1})), "{name}");
+        assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_invoked_is_refused_as_aws_does() {
+    let stack = Stack::start(&[]);
+    let status = async |function: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let (response, _) = stack.invoke(function, headers, body).await;
+        let kind = response.headers().get("x-amzn-errortype").map(|kind| kind.to_str().unwrap().to_owned());
+        (response.status().as_u16(), kind.unwrap_or_default())
+    };
+    assert_eq!(status("nobody", &[], b"{}").await, (404, "ResourceNotFoundException".to_owned()));
+    assert_eq!(status("single", &[], b"{").await, (400, "InvalidRequestContentException".to_owned()));
+    assert_eq!(status("single", &[], &vec![b'1'; 7_000_000]).await, (413, "RequestTooLargeException".to_owned()));
+    assert_eq!(status("closed", &[], b"{}").await, (429, "TooManyRequestsException".to_owned()));
+    let event = [("x-amz-invocation-type", "Event")];
+    assert_eq!(status("single", &event, &vec![b'1'; 1_100_000]).await.0, 413);
+    assert_eq!(status("single", &[("x-amz-invocation-type", "Later")], b"{}").await.0, 400);
+    assert_eq!(status("single", &[("x-amz-invocation-type", "DryRun")], b"{}").await.0, 204);
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_at_once_and_tried_again_when_it_fails() {
+    let stack = Stack::start(&[]);
+    let (response, body) = stack.invoke("single", &[("x-amz-invocation-type", "Event")], br#"{"do":"fail"}"#).await;
+    assert_eq!((response.status().as_u16(), body.len()), (202, 0));
+    until("three tries", async || stack.function_log("single").matches("REPORT").count() == 3).await;
+    until("giving up", async || stack.program.log_says("given up")).await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_log_comes_with_the_answer() {
+    let stack = Stack::start(&[]);
+    let (response, _) = stack.invoke("single", &[("x-amz-log-type", "Tail")], b"{}").await;
+    let log = base64::engine::general_purpose::STANDARD.decode(&response.headers()["x-amz-log-result"]).unwrap();
+    let log = String::from_utf8(log).unwrap();
+    assert!(log.starts_with("START RequestId: ") && log.contains("\nrequest ") && log.contains("Billed Duration"), "{log}");
+}
+
+#[tokio::test]
+async fn the_deadline_is_true_and_the_environment_is_lambdas() {
+    let stack = Stack::start(&["--env", "GIVEN=from outside"]);
+    let before = lambda_local::clock::epoch_ms();
+    let context = json(stack.invoke("multi", &[], br#"{"do":"context"}"#).await.1);
+    let deadline = context["deadline"].as_u64().unwrap();
+    assert!((before + 900..=lambda_local::clock::epoch_ms() + 1_000).contains(&deadline), "{context}");
+    assert_eq!(context["arn"], "arn:aws:lambda:eu-west-1:123456789012:function:multi");
+    let variables = json(stack.invoke("multi", &[], br#"{"do":"environment"}"#).await.1);
+    let expected = [
+        ("MINE", "eu-west-1!"), ("GIVEN", "from outside"), ("AWS_LAMBDA_FUNCTION_NAME", "multi"), ("AWS_LAMBDA_MAX_CONCURRENCY", "8"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("TZ", "UTC"), ("_HANDLER", "bootstrap"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(variables[name], value, "{name}");
+    }
+    let variables = json(stack.invoke("single", &[], br#"{"do":"environment"}"#).await.1);
+    assert_eq!(variables.get("AWS_LAMBDA_MAX_CONCURRENCY"), None);
+}
+
+#[tokio::test]
+async fn the_command_line_invokes_too() {
+    let stack = Stack::start(&[]);
+    let event = stack.folder.path().join("event.json");
+    let invoke = |content: Value, function: &str| {
+        std::fs::write(&event, content.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-local"));
+        let command = command.args(["invoke", function, event.to_str().unwrap(), "--endpoint", &stack.program.url]);
+        let output = command.output().unwrap();
+        (output.status.code(), text(output.stdout.into()), text(output.stderr.into()))
+    };
+    assert_eq!(invoke(json!({"n": 1}), "multi"), (Some(0), "{\"n\":1}\n".to_owned(), String::new()));
+    let (code, answer, problem) = invoke(json!({"do": "fail"}), "multi");
+    assert!(code == Some(1) && answer.contains("as asked") && problem.contains("failed"), "{answer} {problem}");
+    let (code, _, problem) = invoke(json!({}), "nobody");
+    assert!(code == Some(1) && problem.contains("not reached"), "{problem}");
+}

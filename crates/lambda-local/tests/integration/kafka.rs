@@ -1,0 +1,245 @@
+//! The Kafka event source against real brokers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Program, Stack, folder, run, until};
+
+const PARTITIONS: i32 = 4;
+
+fn brokers() -> Vec<String> {
+    let kafka = std::env::var("PASSBOOK_TEST_KAFKA")
+        .expect("PASSBOOK_TEST_KAFKA is not set: give the bootstrap servers of a broker, or run `cargo dev test`");
+    [Some(kafka), std::env::var("PASSBOOK_TEST_TANSU").ok()].into_iter().flatten().collect()
+}
+
+/// A topic of its own on a broker, and what a function `reader` made of it.
+struct Topic {
+    name: String,
+    folder: TempDir,
+    producer: FutureProducer,
+}
+
+impl Topic {
+    async fn create(brokers: &str, properties: &str) -> Self {
+        let name = format!("lambda-local-{}", uuid::Uuid::new_v4().simple());
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers);
+        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+        let topic = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(1));
+        for outcome in admin.create_topics([&topic], &AdminOptions::new()).await.unwrap() {
+            outcome.unwrap();
+        }
+        let producer = config.set("linger.ms", "5").create().unwrap();
+        let folder = folder(&template(brokers, &name, properties));
+        Self { name, folder, producer }
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.folder.path().join(file).to_str().unwrap().to_owned()
+    }
+
+    fn start(&self, arguments: &[&str]) -> Program {
+        let variables = [
+            format!("RECORD_TO={}", self.path("records")), format!("FAIL_WITH={}", self.path("fail")), format!("TOPIC={}", self.name),
+        ];
+        let mut all: Vec<&str> = variables.iter().flat_map(|variable| ["--env", variable.as_str()]).collect();
+        all.extend(arguments);
+        Stack::run_in(self.folder.path(), &all)
+    }
+
+    fn poll(&self, endpoint: &str) -> Program {
+        run(&["poll", "--template", &self.path("template.yaml"), "--invoke", endpoint, "--listen", "127.0.0.1:0", "--fast-retry"])
+    }
+
+    /// Writes records `<from>..<to>`, spread over the partitions.
+    async fn write(&self, numbers: std::ops::Range<i32>) {
+        let sent = numbers.map(|number| async move {
+            let (key, value) = (number.to_string(), format!("value {number}"));
+            let record = FutureRecord::to(&self.name).partition(number % PARTITIONS).key(&key).payload(&value);
+            self.producer.send(record, Duration::from_secs(30)).await.unwrap();
+        });
+        futures::future::join_all(sent).await;
+    }
+
+    fn fail_with(&self, what: &str) {
+        std::fs::write(self.path("fail"), what).unwrap();
+    }
+
+    /// Every batch the function was given: partition and offset of each record.
+    fn batches(&self) -> Vec<Vec<(i32, i64)>> {
+        let text = std::fs::read_to_string(self.path("records")).unwrap_or_default();
+        let batch = |text: &str| {
+            let lines = text.lines().filter(|line| !line.is_empty()).map(|line| {
+                let mut words = line.split(' ');
+                (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap())
+            });
+            lines.collect()
+        };
+        text.split("--\n").map(batch).filter(|batch: &Vec<_>| !batch.is_empty()).collect()
+    }
+
+    fn seen(&self) -> Vec<(i32, i64)> {
+        self.batches().into_iter().flatten().collect()
+    }
+}
+
+fn template(brokers: &str, topic: &str, properties: &str) -> String {
+    format!(
+        "Resources:
+  Reader:
+    Type: AWS::Serverless::Function
+    Metadata: {{BuildProperties: {{Binary: reader}}}}
+    Properties:
+      Runtime: provided.al2023
+      Timeout: 5
+      Events:
+        Records:
+          Type: SelfManagedKafka
+          Properties:
+            KafkaBootstrapServers: [{brokers}]
+            Topics: [{topic}]
+            ConsumerGroupId: {topic}
+            StartingPosition: TRIM_HORIZON
+            MaximumBatchingWindowInSeconds: 0
+            ProvisionedPollerConfig: {{MinimumPollers: 1}}
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            {properties}
+"
+    )
+}
+
+/// Committed and end offset of each partition.
+async fn positions(program: &Program) -> BTreeMap<i64, (Option<i64>, Option<i64>)> {
+    let status = program.status().await;
+    let partitions = status["event_sources"][0]["partitions"].as_array().cloned().unwrap_or_default();
+    let position = |partition: &Value| {
+        (partition["partition"].as_i64().unwrap(), (partition["committed"].as_i64(), partition["end"].as_i64()))
+    };
+    partitions.iter().map(position).collect()
+}
+
+async fn until_committed(program: &Program, per_partition: i64) {
+    until("everything committed", async || {
+        let positions = positions(program).await;
+        positions.len() == 4 && positions.values().all(|position| *position == (Some(per_partition), Some(per_partition)))
+    })
+    .await;
+}
+
+fn in_order(seen: &[(i32, i64)]) -> bool {
+    (0..PARTITIONS).all(|partition| {
+        let offsets: Vec<i64> = seen.iter().filter(|(of, _)| *of == partition).map(|(_, offset)| *offset).collect();
+        offsets.windows(2).all(|pair| pair[0] < pair[1])
+    })
+}
+
+#[tokio::test]
+async fn every_record_reaches_the_function_once_in_order_and_is_committed() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 50").await;
+        topic.write(0..400).await;
+        let program = topic.start(&[]);
+        until_committed(&program, 100).await;
+        assert!(program.is_ready().await);
+        topic.write(400..800).await;
+        until_committed(&program, 200).await;
+        let seen = topic.seen();
+        assert_eq!((seen.len(), in_order(&seen)), (800, true), "nothing twice, nothing out of order");
+        assert!(topic.batches().iter().all(|batch| batch.len() <= 50));
+        let status = program.status().await;
+        assert_eq!(status["event_sources"][0]["state"], "polling");
+        // The group's offsets outlive the process.
+        program.signal(Signal::SIGTERM);
+        drop(program);
+        let program = topic.start(&[]);
+        topic.write(800..804).await;
+        until_committed(&program, 201).await;
+        assert_eq!(topic.seen().len(), 804);
+    }
+}
+
+#[tokio::test]
+async fn only_the_records_reported_as_failed_are_tried_again_and_they_hold_the_position() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 100").await;
+        topic.fail_with("1:5 1:7");
+        topic.write(0..40).await;
+        let program = topic.start(&[]);
+        until("retries", async || topic.batches().iter().filter(|batch| **batch == [(1, 5), (1, 7)]).count() >= 3).await;
+        until("commits", async || positions(&program).await.get(&0) == Some(&(Some(10), Some(10)))).await;
+        assert_eq!(positions(&program).await[&1], (Some(5), Some(10)));
+        topic.write(40..48).await;
+        until("the others go on", async || positions(&program).await.get(&0) == Some(&(Some(12), Some(12)))).await;
+        assert!(!topic.seen().contains(&(1, 10)), "nothing of the failing partition overtakes");
+        topic.fail_with("");
+        until_committed(&program, 12).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_batch_is_tried_again_whole_until_it_succeeds() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 100").await;
+        topic.fail_with("error");
+        topic.write(0..8).await;
+        let program = topic.start(&[]);
+        until("retries", async || topic.batches().len() >= 4).await;
+        until("a state", async || program.status().await["event_sources"][0]["state"] == "retrying").await;
+        assert!(positions(&program).await.values().all(|position| position.0.is_none()), "nothing is committed");
+        topic.fail_with("");
+        until_committed(&program, 2).await;
+        assert_eq!(topic.seen().into_iter().collect::<BTreeSet<_>>().len(), 8);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_failed_often_enough_is_given_up_and_named() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "MaximumRetryAttempts: 1").await;
+        topic.fail_with("error");
+        topic.write(0..4).await;
+        let program = topic.start(&[]);
+        until_committed(&program, 1).await;
+        assert!(program.log_says("given up"));
+        let tries = topic.seen().iter().filter(|record| **record == (0, 0)).count();
+        assert_eq!(tries, 2, "the first try and one retry");
+    }
+}
+
+#[tokio::test]
+async fn the_partitions_of_a_killed_poller_go_to_another() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 10").await;
+        let functions = topic.start(&["--no-event-sources"]);
+        let first = topic.poll(&functions.url);
+        topic.write(0..40).await;
+        until_committed(&first, 10).await;
+        let second = topic.poll(&functions.url);
+        until("a share", async || positions(&second).await.len() == 2 && positions(&first).await.len() == 2).await;
+        drop(first);
+        topic.write(40..80).await;
+        until_committed(&second, 20).await;
+        let seen: BTreeSet<_> = topic.seen().into_iter().collect();
+        assert_eq!(seen.len(), 80, "nothing is lost");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_committed_while_the_endpoint_is_away() {
+    let brokers = brokers().remove(0);
+    let topic = Topic::create(&brokers, "").await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    topic.write(0..4).await;
+    let poller = topic.poll(&format!("http://{nobody}"));
+    until("tries", async || poller.log_says("was not reached")).await;
+    assert!(positions(&poller).await.values().all(|position| position.0.is_none()), "nothing is committed");
+}

@@ -1,0 +1,80 @@
+//! Processes: their deaths, ours, and an orderly end.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Stack, folder, is_alive, until};
+
+async fn pid_of(stack: &Stack, function: &str) -> i32 {
+    stack.get(&format!("{function}/echo")).await;
+    stack.environments(function).await[0].0
+}
+
+#[tokio::test]
+async fn a_killed_function_is_replaced_and_its_callers_hear_at_once() {
+    let stack = Stack::start(&[]);
+    let pid = pid_of(&stack, "multi").await;
+    let killed = async {
+        until("a busy environment", async || stack.environments("multi").await[0].1 == "busy").await;
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    };
+    let (answer, ()) = tokio::join!(stack.get("multi/sleep/900"), killed);
+    assert_eq!(answer, (502, "Internal Server Error".to_owned()));
+    until("a new process", async || {
+        let now = stack.environments("multi").await;
+        now.len() == 1 && now[0].0 != pid && now[0].1 == "idle"
+    })
+    .await;
+    assert_eq!(stack.get("multi/echo").await.0, 200);
+}
+
+#[tokio::test]
+async fn functions_die_with_the_program_even_when_it_is_killed() {
+    let mut stack = Stack::start(&[]);
+    let pids = [pid_of(&stack, "multi").await, pid_of(&stack, "single").await];
+    stack.program.child.kill().unwrap();
+    until("their end", async || !pids.iter().any(|pid| is_alive(*pid))).await;
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_finishes_what_runs_and_leaves_nothing_behind() {
+    let mut stack = Stack::start(&[]);
+    let pid = pid_of(&stack, "multi").await;
+    let stop = async {
+        until("a busy environment", async || stack.environments("multi").await[0].1 == "busy").await;
+        stack.program.signal(Signal::SIGTERM);
+    };
+    let (answer, ()) = tokio::join!(stack.get("multi/sleep/500"), stop);
+    assert_eq!(answer, (200, "\"slept\"".to_owned()));
+    let status = tokio::task::spawn_blocking(move || {
+        let status = stack.program.child.wait().unwrap();
+        (status, stack)
+    });
+    let (status, _stack) = tokio::time::timeout(Duration::from_secs(10), status).await.expect("its end").unwrap();
+    assert!(status.success() && !is_alive(pid), "{status}");
+}
+
+#[test]
+fn nonsense_is_refused_at_the_door_with_all_of_it() {
+    let start = |template: &str, arguments: &[&str]| {
+        let folder = folder(template);
+        let path = folder.path().to_str().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-local"));
+        command.args(["start", "--listen", "127.0.0.1:0", "--binaries", path, "--template", &format!("{path}/template.yaml")]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let function = |properties: &str| format!("Resources: {{F: {{Type: 'AWS::Serverless::Function', Properties: {{Runtime: provided.al2023, {properties}}}}}}}");
+    let says = start(&function("Timeout: 0, MemorySize: 1, Nope: 1"), &[]);
+    for path in ["F.Properties.Timeout", "F.Properties.MemorySize", "F.Properties.Nope"] {
+        assert!(says.contains(path), "{says}");
+    }
+    assert!(start(&function("Timeout: 3"), &[]).contains("there is no program at"));
+    assert!(start(&function("Timeout: 3"), &["--parameter", "X=1"]).contains("--parameter X"));
+    assert!(start("{", &[]).contains("not readable YAML"));
+    assert!(start("Resources: {}", &[]).contains("holds no AWS::Serverless::Function"));
+}
