@@ -4,6 +4,7 @@
 //! reports are seen in the order of the log.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::ClientContext;
@@ -37,7 +38,12 @@ pub(crate) struct Producer<R: Reports> {
     config: ClientConfig,
     events: ClientEvents,
     reports: Arc<R>,
-    current: Mutex<Arc<ThreadedProducer<Context<R>>>>,
+    current: Mutex<Arc<Client<R>>>,
+}
+
+struct Client<R: Reports> {
+    producer: ThreadedProducer<Context<R>>,
+    is_over: Arc<AtomicBool>,
 }
 
 /// A record to send; a key and a value, and the trace it belongs to.
@@ -51,8 +57,7 @@ pub(crate) struct Outgoing<'a> {
 impl<R: Reports> Producer<R> {
     pub(crate) fn new(config: ClientConfig, events: ClientEvents, reports: R) -> Result<Self, KafkaError> {
         let reports = Arc::new(reports);
-        let context = Context { events: events.clone(), reports: reports.clone() };
-        let current = Mutex::new(Arc::new(config.create_with_context(context)?));
+        let current = Mutex::new(Client::open(&config, &events, &reports)?);
         Ok(Self { config, events, reports, current })
     }
 
@@ -60,37 +65,48 @@ impl<R: Reports> Producer<R> {
         &self.events
     }
 
-    /// Queues a record; its report comes later. A producer that has come to its end is replaced.
+    /// Queues a record; its report comes later.
     pub(crate) fn send(&self, record: &Outgoing<'_>, ticket: R::Ticket) -> Result<(), (KafkaError, R::Ticket)> {
-        let producer = self.current();
-        match queue(&producer, record, ticket) {
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::Fatal), ticket)) => match self.replace(&producer) {
-                Ok(fresh) => queue(&fresh, record, ticket),
-                Err(error) => Err((error, ticket)),
-            },
-            result => result,
+        match self.client() {
+            Ok(client) => queue(&client, record, ticket),
+            Err(error) => Err((error, ticket)),
         }
     }
 
-    fn current(&self) -> Arc<ThreadedProducer<Context<R>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// After a fatal error, such as a broker that has lost its memory, a producer sends nothing any more.
-    fn replace(
-        &self,
-        dead: &Arc<ThreadedProducer<Context<R>>>,
-    ) -> Result<Arc<ThreadedProducer<Context<R>>>, KafkaError> {
+    /// The client that sends; another one where the last has come to its end.
+    fn client(&self) -> Result<Arc<Client<R>>, KafkaError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&current, dead) {
-            tracing::warn!("the producer came to a fatal error; another takes its place");
-            let context = Context { events: self.events.clone(), reports: self.reports.clone() };
-            let old = std::mem::replace(&mut *current, Arc::new(self.config.create_with_context(context)?));
+        if current.is_over.load(Ordering::Relaxed) {
+            tracing::warn!("the brokers do not know the producer any more; another takes its place");
+            let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
             // It waits for what it has in flight.
-            std::thread::spawn(move || drop(old));
+            std::thread::spawn(move || drop(over));
         }
         Ok(current.clone())
     }
+}
+
+impl<R: Reports> Client<R> {
+    fn open(config: &ClientConfig, events: &ClientEvents, reports: &Arc<R>) -> Result<Arc<Self>, KafkaError> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let context = Context { events: events.clone(), reports: reports.clone(), is_over: is_over.clone() };
+        Ok(Arc::new(Self { producer: config.create_with_context(context)?, is_over }))
+    }
+}
+
+/// Whether a producer that was told so is never heard again. An idempotent producer counts its records with the broker; a
+/// broker that has lost its memory, or has forgotten the producer, takes nothing more from it.
+const fn ends_the_producer(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::InvalidProducerIdMapping
+            | RDKafkaErrorCode::UnknownProducerId
+            | RDKafkaErrorCode::OutOfOrderSequenceNumber
+    )
 }
 
 impl<R: Reports> fmt::Debug for Producer<R> {
@@ -100,7 +116,7 @@ impl<R: Reports> fmt::Debug for Producer<R> {
 }
 
 fn queue<R: Reports>(
-    producer: &ThreadedProducer<Context<R>>,
+    client: &Client<R>,
     record: &Outgoing<'_>,
     ticket: R::Ticket,
 ) -> Result<(), (KafkaError, R::Ticket)> {
@@ -109,13 +125,17 @@ fn queue<R: Reports>(
         let header = Header { key: TRACEPARENT, value: Some(traceparent.as_str()) };
         outgoing = outgoing.headers(OwnedHeaders::new_with_capacity(1).insert(header));
     }
-    producer.send(outgoing).map_err(|(error, returned)| (error, returned.delivery_opaque))
+    client.producer.send(outgoing).map_err(|(error, returned)| {
+        client.is_over.fetch_or(error.rdkafka_error_code().is_some_and(ends_the_producer), Ordering::Relaxed);
+        (error, returned.delivery_opaque)
+    })
 }
 
 /// What librdkafka calls back.
 pub(crate) struct Context<R> {
     events: ClientEvents,
     reports: Arc<R>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl<R: Reports> ProducerContext for Context<R> {
@@ -130,8 +150,12 @@ impl<R: Reports> ProducerContext for Context<R> {
             }),
             Err((error, _)) => Err(error.clone()),
         };
-        if result.is_ok() {
-            self.events.went_well();
+        match &result {
+            Ok(_) => self.events.went_well(),
+            Err(error) if error.rdkafka_error_code().is_some_and(ends_the_producer) => {
+                self.is_over.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {}
         }
         self.reports.delivered(ticket, result);
     }

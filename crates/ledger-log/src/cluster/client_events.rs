@@ -106,6 +106,9 @@ impl ClientContext for ClientEvents {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
+        if code == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         self.with_trouble(|trouble| {
             if code == Some(RDKafkaErrorCode::AllBrokersDown) {
                 trouble.outages += 1;

@@ -6,5 +6,6 @@
 mod broker;
 mod conformance;
 mod outages;
+mod outlived;
 mod recreated;
 mod topics;
