@@ -104,7 +104,8 @@ impl Reading for Store {
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
         match self.watch.wait(id.position, until).await? {
             Waited::InVain => Ok(Lookup::Accepted),
-            Waited::Passed | Waited::Unknown => self.look_up(id).await,
+            Waited::Passed => self.look_up_passed(id).await,
+            Waited::Unknown => self.look_up(id).await,
         }
     }
 

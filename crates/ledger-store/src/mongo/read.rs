@@ -34,6 +34,11 @@ impl Store {
         if !has_passed(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
             return Ok(Lookup::Accepted);
         }
+        self.look_up_passed(id).await
+    }
+
+    /// What became of a command whose partition's fence is known to have passed it.
+    pub(super) async fn look_up_passed(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
         if let Some(outcome) = self.find_outcomes(std::slice::from_ref(id)).await?.remove(&id.position) {
             return Ok(Lookup::Settled(outcome));
         }
