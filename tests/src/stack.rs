@@ -39,7 +39,9 @@ impl Stack {
     /// Brings the stack up, on the data it has.
     pub fn up(&mut self) -> Result<()> {
         let dev = dev_program()?;
-        self.guardian = Some(Guardian::new(dev, self.data())?);
+        if self.guardian.is_none() {
+            self.guardian = Some(Guardian::new(dev, self.data())?);
+        }
         let log = self.data().join("up.log");
         let said = File::create(&log)?;
         let mut up = Command::new(dev);

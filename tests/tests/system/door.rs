@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use system_tests::kafka::COMMANDS;
+use system_tests::logs::Expected;
 use system_tests::{Answer, Client, Stack};
 
 use crate::shared::CALM;
@@ -10,6 +11,12 @@ use crate::shared::CALM;
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!(&CALM, door: mistakes_name_their_field_and_leave_the_log_alone, health_and_readiness_are_told)
 }
+
+pub(crate) const EXPECTED: [Expected; 1] = [Expected {
+    log: "nginx",
+    says: "client intended to send too large body",
+    why: "the body of 10 MB; NGINX calls it an error of ours that a client sends too much",
+}];
 
 const JSON: &str = "application/json";
 

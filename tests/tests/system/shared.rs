@@ -7,10 +7,10 @@ use libtest_mimic::Trial;
 use system_tests::logs::Expected;
 use system_tests::{Options, Stack};
 
-use crate::outage;
+use crate::{door, outage};
 
 /// Nothing is broken here.
-pub(crate) static CALM: Shared = Shared::new("the calm stack", &[]);
+pub(crate) static CALM: Shared = Shared::new("the calm stack", &door::EXPECTED);
 /// Parts are killed and stopped here.
 pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &outage::EXPECTED);
 
