@@ -8,7 +8,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::broker::{TIMEOUT, cluster};
 
-fn fenced(mock: &MockCluster<'_, rdkafka::client::DefaultClientContext>) {
+fn fenced(mock: &MockCluster<'_, impl rdkafka::ClientContext>) {
     mock.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
 }
 
