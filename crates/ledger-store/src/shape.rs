@@ -15,7 +15,10 @@ mod page;
 mod unbooked;
 mod writer;
 
-pub(crate) use account::{OpenPage, read_account, read_open_page, write_new_account, write_update};
+pub(crate) use account::{
+    OpenPage, read_account, read_account_view, read_open_page, with_last_entry, without_page, write_new_account,
+    write_update,
+};
 pub(crate) use contra::{read_contra, write_contra_update};
 pub(crate) use dead_letter::{read_dead_letter, write_dead_letter};
 pub(crate) use fence::{fence_advance, fence_document, fence_id, read_fence};

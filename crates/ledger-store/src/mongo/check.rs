@@ -97,7 +97,7 @@ async fn check_account(
     let fields = Fields(row);
     let id: AccountId = fields.parsed("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, ""))?;
     let wrong = |wrong: crate::shape::Malformed| wrong.in_document(ACCOUNTS, &id);
-    let account = read_account(fields, id.clone()).map_err(wrong)?.account;
+    let account = read_account(fields, id.clone()).map_err(wrong)?;
     let open = read_open_page(fields).map_err(wrong)?;
     let mut chain = Chain::new(&account.id);
     pages.expect_none_before(Some(&id))?;

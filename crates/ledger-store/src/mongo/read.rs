@@ -9,7 +9,8 @@ use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT};
 use crate::error::StoreError;
 use crate::fence::Fence;
 use crate::shape::{
-    ACCOUNTS, FENCES, Fields, PAGES, fence_id, page_id, read_account, read_fence, read_open_page, read_page,
+    ACCOUNTS, FENCES, Fields, PAGES, fence_id, page_id, read_account_view, read_fence, read_open_page, read_page,
+    with_last_entry,
 };
 
 impl Store {
@@ -48,8 +49,8 @@ impl Store {
     }
 
     pub(super) async fn read_account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
-        let row = self.account_row(id, doc! { "page": 0 }).await?;
-        row.map(|row| read_account(Fields(&row), id.clone()).map_err(|wrong| wrong.in_document(ACCOUNTS, id)))
+        let row = self.account_row(id, with_last_entry()).await?;
+        row.map(|row| read_account_view(Fields(&row), id.clone()).map_err(|wrong| wrong.in_document(ACCOUNTS, id)))
             .transpose()
     }
 

@@ -1,11 +1,12 @@
 //! `accounts`: what settling needs of an account, and its open page.
 //!
 //!     { _id: "alice", currency, status, balance, held, overdraft_limit, holds: [{ request, remaining, expires_at }],
-//!       sequence, head, page: [entry, …], opened_at, updated_at }
+//!       sequence, head, opened_at, page: [entry, …] }
 //!
-//! The page is last among what changes in size, so that a batch rewrites as little as it can.
+//! When the account was last written, its last entry says: each field that an update sets costs MongoDB time.
 
 use ledger::{Account, AccountChange, AccountId, Entry, Hold, Status, Timestamp, page_sequences, turned_pages};
+use mongodb::bson::{Document, doc};
 
 use super::entry::{read_entries, write_entry};
 use super::fields::{Fields, Malformed};
@@ -20,10 +21,24 @@ pub(crate) struct OpenPage {
     pub(crate) sequence: u64,
 }
 
-/// An account without its page.
-pub(crate) fn read_account(fields: Fields<'_>, id: AccountId) -> Result<AccountView, Malformed> {
+/// All of an account but its page. To name what is wanted is cheaper for MongoDB than to name what is not.
+pub(crate) fn without_page() -> Document {
+    doc! {
+        "currency": 1, "status": 1, "balance": 1, "held": 1, "overdraft_limit": 1, "holds": 1, "sequence": 1, "head": 1,
+        "postings": 1,
+    }
+}
+
+/// All of an account, and the last entry of its page.
+pub(crate) fn with_last_entry() -> Document {
+    let mut projection = without_page();
+    projection.insert("page", doc! { "$slice": -1 });
+    projection
+}
+
+pub(crate) fn read_account(fields: Fields<'_>, id: AccountId) -> Result<Account, Malformed> {
     let status = fields.text("status")?;
-    let account = Account {
+    Ok(Account {
         id,
         currency: fields.parsed("currency")?,
         status: Status::from_name(status)
@@ -34,8 +49,14 @@ pub(crate) fn read_account(fields: Fields<'_>, id: AccountId) -> Result<AccountV
         holds: fields.documents("holds")?.map(|hold| read_hold(hold?)).collect::<Result<_, _>>()?,
         sequence: fields.count("sequence")?,
         head: fields.digest("head")?,
-    };
-    Ok(AccountView { account, updated_at: fields.time("updated_at")? })
+    })
+}
+
+/// An account read [`with_last_entry`] or with its whole page.
+pub(crate) fn read_account_view(fields: Fields<'_>, id: AccountId) -> Result<AccountView, Malformed> {
+    let page = read_open_page(fields)?;
+    let last = page.entries.last().ok_or_else(|| Malformed("`page` has no entry".to_owned()))?;
+    Ok(AccountView { account: read_account(fields, id)?, updated_at: last.settled_at })
 }
 
 fn read_hold(fields: Fields<'_>) -> Result<Hold, Malformed> {
@@ -62,17 +83,12 @@ pub(crate) fn write_new_account(document: &mut DocumentWriter<'_>, change: &Acco
     document.number("overdraft_limit", account.overdraft_limit);
     write_holds(document.array("holds"), &account.holds);
     document.count("sequence", account.sequence).binary("head", &account.head);
-    document.time("opened_at", settled_at).time("updated_at", settled_at);
+    document.time("opened_at", settled_at);
     write_entries(document.array("page"), open_entries(change));
 }
 
 /// The statement of an `update` command that brings an account up to date. `had_holds`: whether it had any before.
-pub(crate) fn write_update(
-    statement: &mut DocumentWriter<'_>,
-    change: &AccountChange,
-    had_holds: bool,
-    settled_at: Timestamp,
-) {
+pub(crate) fn write_update(statement: &mut DocumentWriter<'_>, change: &AccountChange, had_holds: bool) {
     let account = &change.account;
     statement.document("q").text("_id", account.id.as_str());
     let mut update = statement.document("u");
@@ -80,7 +96,6 @@ pub(crate) fn write_update(
     {
         let mut set = update.document("$set");
         set.number("balance", account.balance).count("sequence", account.sequence).binary("head", &account.head);
-        set.time("updated_at", settled_at);
         if had_holds || !account.holds.is_empty() {
             set.number("held", account.held);
             write_holds(set.array("holds"), &account.holds);

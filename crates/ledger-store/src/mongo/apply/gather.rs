@@ -14,7 +14,7 @@ use crate::mongo::Store;
 use crate::mongo::rows::{WHOLE_REPLY, each_in_session};
 use crate::shape::{
     ACCOUNTS, Fields, KEYS, Malformed, OpenPage, PAGES, key_id, read_account, read_contra, read_key, read_open_page,
-    read_page,
+    read_page, without_page,
 };
 
 /// The book of a batch, filled, and what writing it back needs to know of the accounts as they were.
@@ -77,7 +77,7 @@ impl Store {
         let accounts = self.collection(ACCOUNTS);
         let mut find = accounts.find(doc! { "_id": { "$in": ids } }).batch_size(WHOLE_REPLY);
         if !with_pages {
-            find = find.projection(doc! { "page": 0 });
+            find = find.projection(without_page());
         }
         let cursor = find.session(&mut *session).await?;
         each_in_session(cursor, session, ACCOUNTS, |fields| {
@@ -85,7 +85,7 @@ impl Store {
                 gathered.book.add_contra(read_contra(fields)?);
                 return Ok(());
             }
-            let account = read_account(fields, fields.parsed("_id")?)?.account;
+            let account = read_account(fields, fields.parsed("_id")?)?;
             if let Some(wanted) = wanted.get_mut(&account.id) {
                 wanted.requests.retain(|request| !account.has_open_hold(*request));
             }

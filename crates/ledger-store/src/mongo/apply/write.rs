@@ -56,7 +56,7 @@ fn account_updates(work: &Work<'_>) -> Statements {
     let mut statements = Statements::new(Verb::Update, ACCOUNTS);
     for change in work.changes.accounts.iter().filter(|change| !change.is_new) {
         let had_holds = work.before.get(&change.account.id).is_some_and(|before| before.had_holds);
-        statements.push(|statement| write_update(statement, change, had_holds, work.settled_at));
+        statements.push(|statement| write_update(statement, change, had_holds));
     }
     for contra in &work.changes.contra {
         statements.push(|statement| write_contra_update(statement, contra, work.settled_at));
