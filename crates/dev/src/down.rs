@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, args: &DataArgs) -> Result<ExitCode> {
     }
     // Nobody may start the stack while what is left of the last one ends.
     let Some(_lock) = hold(&dir.lock_file())? else { bail!("a stack is just starting in {place}; try again") };
-    match orphans::end(&file) {
+    match orphans::end(&dir, &file) {
         0 => println!("Nothing runs in {place}."),
         count => println!("Ended {count} parts that a killed supervisor had left behind in {place}."),
     }

@@ -16,6 +16,7 @@ mod http;
 mod invoke;
 mod load;
 mod logs;
+mod mark;
 mod operator;
 mod part;
 mod ports;

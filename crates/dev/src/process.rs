@@ -68,7 +68,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-fn every_pid() -> Vec<u32> {
+pub(crate) fn every_pid() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }

@@ -5,7 +5,7 @@
 //! `Slot`; what others may know of it is written to stack.json at every change.
 //!
 //! Promises: a part that ends by itself is started again on its data, after a pause that grows from 0.2 s to 10 s while it
-//! keeps ending; the output says so. Whatever a part leaves of its process group is killed before it is started again and
+//! keeps ending; the output says so. Whatever a part leaves behind is killed before it is started again and
 //! after it was stopped. When this value is dropped no process of it is left. Not promised: that a part which never
 //! becomes usable is given up on; it is tried until the stack is stopped.
 
@@ -19,6 +19,7 @@ mod tests;
 pub(crate) use events::{Event, Events};
 
 use crate::exit::Interrupted;
+use crate::mark::Mark;
 use crate::part::Part;
 use crate::process::{self, Identity};
 use crate::say::{self, Step, seconds};
@@ -69,7 +70,8 @@ impl Supervisor {
             address: part.address.clone(),
             log: Some(log.display().to_string()),
         });
-        let mut slot = Slot::new(part, log);
+        let mark = Mark::of(&self.dir, part.name);
+        let mut slot = Slot::new(part, log, mark);
         slot.spawn(&self.events)?;
         self.slots.push(slot);
         self.record(self.slots.len() - 1)
@@ -142,7 +144,7 @@ impl Supervisor {
 
     fn ended(&mut self, pid: u32, status: ExitStatus) -> Result<()> {
         let Some(at) = self.by_pid(pid) else { return Ok(()) };
-        process::signal_group(pid, Signal::SIGKILL);
+        self.slots[at].kill_what_is_left(pid);
         let pause = self.slots[at].ended(Instant::now());
         let slot = &self.slots[at];
         let lost = if slot.part.forgets { "; all it held is lost" } else { " on its data" };
@@ -206,7 +208,7 @@ impl Supervisor {
         let stop = self.slots[at].part.stop;
         process.signal(stop.signal);
         let orderly = self.await_end(at, process, stop.grace);
-        process::signal_group(process.pid, Signal::SIGKILL);
+        self.slots[at].kill_what_is_left(process.pid);
         if !orderly {
             self.await_end(at, process, Duration::from_secs(10));
         }
@@ -291,8 +293,10 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        for process in self.slots.iter().filter_map(Slot::process) {
-            process::signal_group(process.pid, Signal::SIGKILL);
+        for slot in &self.slots {
+            if let Some(process) = slot.process() {
+                slot.kill_what_is_left(process.pid);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::{Events, PROBE_EVERY};
+use crate::mark::Mark;
 use crate::part::Part;
 use crate::process::Identity;
 use anyhow::{Context, Result};
@@ -22,13 +23,14 @@ pub(crate) enum State {
 pub(crate) struct Slot {
     pub(crate) part: Part,
     pub(crate) log: PathBuf,
+    mark: Mark,
     pub(crate) state: State,
     backoff: Backoff,
 }
 
 impl Slot {
-    pub(crate) fn new(part: Part, log: PathBuf) -> Self {
-        Self { part, log, state: State::Stopped, backoff: Backoff::default() }
+    pub(crate) fn new(part: Part, log: PathBuf, mark: Mark) -> Self {
+        Self { part, log, mark, state: State::Stopped, backoff: Backoff::default() }
     }
 
     pub(crate) fn process(&self) -> Option<Identity> {
@@ -51,7 +53,7 @@ impl Slot {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("cannot write {}", self.log.display()))?;
         let mut command = Command::new(&part.program);
-        command.args(&part.args).envs(part.env.iter().cloned()).process_group(0);
+        command.args(&part.args).envs(part.env.iter().cloned()).envs([self.mark.variable()]).process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         if let Some(dir) = &part.dir {
             command.current_dir(dir);
@@ -62,6 +64,11 @@ impl Slot {
         self.state = State::Running { process, since: Instant::now(), ready: false };
         events.follow(child);
         Ok(())
+    }
+
+    /// Kills what a process of this part started and did not take along when it ended.
+    pub(crate) fn kill_what_is_left(&self, group: u32) {
+        self.mark.kill_what_is_left(group);
     }
 
     /// Whether the part is ready; asks it when that is not yet known.

@@ -101,6 +101,24 @@ fn each_part_leads_a_group_and_stopping_ends_its_children_too() {
 }
 
 #[test]
+fn a_child_in_a_group_of_its_own_does_not_outlive_a_killed_part() {
+    let Stage { mut supervisor, dir, ask, _temp } = stage();
+    let script =
+        format!("setsid sh -c 'echo $$ >> {}; exec sleep 600' & {PATIENT}", dir.root().join("stray").display());
+    supervisor.launch(program("parent", &script)).unwrap();
+    supervisor.await_ready("parent").unwrap();
+    let stray =
+        || fs::read_to_string(dir.root().join("stray")).ok()?.lines().next()?.parse().ok().and_then(Identity::of);
+    let stray = eventually("the stray child", stray);
+    let parent = recorded(&dir, "parent").unwrap();
+    let watching = watch(supervisor);
+    process::signal_process(parent.pid, Signal::SIGKILL);
+    eventually("the end of the stray child", || (!stray.is_alive()).then_some(()));
+    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+    watching.join().unwrap();
+}
+
+#[test]
 fn a_part_that_does_not_want_to_stop_is_killed_after_its_grace() {
     let Stage { mut supervisor, dir, _temp, .. } = stage();
     supervisor.launch(program("stubborn", STUBBORN)).unwrap();
@@ -168,9 +186,9 @@ fn what_a_killed_supervisor_left_is_found_and_ended() {
     let left = StackFile::read(&dir).unwrap().unwrap();
     let leader = recorded(&dir, "patient").unwrap();
     eventually("a child in the group", || (process::group_members(leader.pid).len() > 1).then_some(()));
-    assert_eq!(orphans::end(&left), 1);
+    assert_eq!(orphans::end(&dir, &left), 1);
     assert!(process::group_members(leader.pid).is_empty());
-    assert_eq!(orphans::end(&left), 0);
+    assert_eq!(orphans::end(&dir, &left), 0);
 }
 
 #[test]
@@ -180,6 +198,6 @@ fn a_pid_that_is_somebody_elses_now_is_left_alone() {
     let mut file = StackFile::read(&dir).unwrap().unwrap();
     let leader = recorded(&dir, "patient").unwrap();
     file.part_mut("patient").unwrap().process = Some(Identity { started: leader.started + 1, ..leader });
-    assert_eq!(orphans::end(&file), 0);
+    assert_eq!(orphans::end(&dir, &file), 0);
     assert!(leader.is_alive());
 }

@@ -72,7 +72,7 @@ fn stack_file(plan: &Plan, last: &StackFile) -> StackFile {
 fn clear(dir: &StackDir, args: &UpArgs) -> Result<StackFile> {
     let last = if args.fresh { StackFile::read(dir).ok().flatten() } else { StackFile::read(dir)? };
     let last = last.unwrap_or_default();
-    orphans::end(&last);
+    orphans::end(dir, &last);
     fs::create_dir_all(dir.logs()).with_context(|| format!("cannot make {}", dir.logs().display()))?;
     if args.fresh {
         for data in [dir.mongo(), dir.kafka(), dir.nginx()].iter().filter(|data| data.exists()) {
