@@ -18,6 +18,13 @@ use crate::workspace::root;
 /// An orderly end: NGINX, an invocation of `settler` that may take its minute, Kafka, mongod.
 const DOWN_WITHIN: Duration = Duration::from_secs(150);
 
+/// What a killed test had stopped (`Paused`) must go on before it can end: the processes that stack.json names.
+const WATCH: &str = r#"
+read -r _
+sed -n 's/.*"pid": *\([0-9][0-9]*\).*/\1/p' "$1/stack.json" | xargs -r kill -CONT
+exec "$0" down --data "$1"
+"#;
+
 #[derive(Debug)]
 pub(crate) struct Guardian {
     shell: Child,
@@ -27,7 +34,7 @@ impl Guardian {
     pub(crate) fn new(dev: &Path, data: &Path) -> Result<Self> {
         let said = File::create(data.join("down.log")).context("cannot write down.log")?;
         let mut shell = Command::new("sh");
-        shell.args(["-c", "read -r _; exec \"$0\" down --data \"$1\""]).arg(dev).arg(data);
+        shell.args(["-c", WATCH]).arg(dev).arg(data);
         shell.current_dir(root()).stdin(Stdio::piped()).stdout(said.try_clone()?).stderr(said);
         // Ctrl-C reaches the tests; the guardian then acts on the pipe.
         shell.process_group(0);

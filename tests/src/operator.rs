@@ -34,9 +34,8 @@ pub fn settle_all(stack: &Stack, within: Duration) -> Result<()> {
 }
 
 pub fn passbook(stack: &Stack, args: &[&str]) -> Result<Output> {
-    let status = stack.status()?;
     let mut command = Command::new(release_binary("passbook"));
-    command.args(args).args(["--brokers", &stack.brokers()?, "--mongo", status.address("mongod")?]);
+    command.args(args).args(["--brokers", stack.brokers()?, "--mongo", stack.address("mongod")?]);
     command.output().context("cannot run passbook")
 }
 

@@ -25,13 +25,14 @@ pub struct Stack {
     options: Options,
     /// Nobody while the stack is down.
     guardian: Option<Guardian>,
-    url: String,
+    /// As it was when it came up; addresses stay for as long as it runs, process ids do not.
+    at_start: Status,
 }
 
 impl Stack {
     pub fn start(options: Options) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("passbook-test-").tempdir().context("no directory for data")?;
-        let mut stack = Self { data: Some(data), options, guardian: None, url: String::new() };
+        let mut stack = Self { data: Some(data), options, guardian: None, at_start: Status::default() };
         stack.up()?;
         Ok(stack)
     }
@@ -53,7 +54,8 @@ impl Stack {
         }
         let status = self.status()?;
         ensure!(status.ready, "dev up ended well, but the stack is not ready: {status:?}");
-        self.url = status.url.context("a ready stack has a URL")?;
+        ensure!(status.url.is_some(), "a ready stack has no URL: {status:?}");
+        self.at_start = status;
         Ok(())
     }
 
@@ -83,11 +85,16 @@ impl Stack {
     }
 
     pub fn client(&self) -> Client {
-        Client::new(&self.url)
+        Client::new(self.url())
     }
 
     pub fn url(&self) -> &str {
-        &self.url
+        self.at_start.url.as_deref().unwrap_or_default()
+    }
+
+    /// Where a part can be reached.
+    pub fn address(&self, part: &str) -> Result<&str> {
+        self.at_start.address(part)
     }
 
     pub fn status(&self) -> Result<Status> {
@@ -107,13 +114,12 @@ impl Stack {
     }
 
     pub fn kafka(&self) -> Result<Log> {
-        Log::connect(&self.brokers()?)
+        Log::connect(self.brokers()?)
     }
 
-    pub fn brokers(&self) -> Result<String> {
-        let status = self.status()?;
-        let broker = status.address("kafka").or_else(|_| status.address("tansu"))?;
-        Ok(broker.trim_start_matches("tcp://").to_owned())
+    pub fn brokers(&self) -> Result<&str> {
+        let broker = self.address("kafka").or_else(|_| self.address("tansu"))?;
+        Ok(broker.trim_start_matches("tcp://"))
     }
 
     /// The supervisor that `dev up --detach` left running.

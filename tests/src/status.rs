@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::workspace::{dev_program, root};
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Status {
     /// Nothing while no stack runs.
     pub url: Option<String>,

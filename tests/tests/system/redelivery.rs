@@ -30,9 +30,8 @@ fn settle_some(stack: &Stack, account: &str) -> Result<Vec<Record>> {
 
 /// Invokes `settler` as the event source would, which must find nothing to fail at.
 fn deliver(stack: &Stack, records: &[Record]) -> Result<()> {
-    let event = kafka::event(&stack.brokers()?, COMMANDS, records);
-    let status = stack.status()?;
-    let lambda = Client::new(status.address("lambda-local")?);
+    let event = kafka::event(stack.brokers()?, COMMANDS, records);
+    let lambda = Client::new(stack.address("lambda-local")?);
     let answer = lambda.send("POST", "/2015-03-31/functions/settler/invocations", &[], event.to_string().as_bytes())?;
     ensure!(answer.header("X-Amz-Function-Error").is_none(), "{answer}");
     let failures = answer.json(200)?["batchItemFailures"].clone();
