@@ -72,7 +72,7 @@ pub enum StartError {
         /// The event's name.
         source_name: String,
         /// What it says.
-        error: rdkafka::error::KafkaError,
+        error: Box<rdkafka::error::KafkaError>,
     },
 }
 
@@ -115,7 +115,7 @@ pub struct PartitionStatus {
     pub partition: Partition,
     /// The next offset the group would read; none before the first commit, or while the broker is away.
     pub committed: Option<i64>,
-    /// The next offset that will be written; none while the broker is away.
+    /// The next offset that will be written, as far as the broker tells; none while it is away.
     pub end: Option<i64>,
 }
 
@@ -137,7 +137,7 @@ impl EventSource {
             let consumer = consumer(source, &brokers, options).map_err(|error| StartError::Config {
                 function: function.to_owned(),
                 source_name: source.name.clone(),
-                error,
+                error: Box::new(error),
             })?;
             let progress = Arc::new(Progress::default());
             let weak = Arc::downgrade(&consumer);
@@ -287,7 +287,12 @@ fn positions(
             Some(Offset::Offset(next)) => Some(next),
             _ => None,
         };
-        statuses.push(PartitionStatus { partition, committed, end: end.map(|(_, high)| high) });
+        // Some brokers say of the end only where their last batch begins: what is committed is written, too.
+        statuses.push(PartitionStatus {
+            partition,
+            committed,
+            end: end.map(|(_, high)| high.max(committed.unwrap_or(0))),
+        });
     }
     statuses
 }

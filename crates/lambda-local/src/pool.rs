@@ -176,12 +176,18 @@ impl Pool {
         self.balance(now, effects);
     }
 
-    /// How many may wait: those whom environments that are starting or may start can take, and the waiting room.
+    /// How many may wait: those whom free slots and environments that may start can take, and the waiting room.
     fn room(&self) -> usize {
-        let (parked, starting) = (self.parked.len(), self.environments.values().filter(|env| !env.ready).count());
         let may_start = self.limits.environments.saturating_sub(self.environments.len());
-        let soon = (starting + may_start).saturating_mul(self.limits.concurrency);
-        parked.saturating_add(soon).saturating_add(self.limits.waiting)
+        let to_come = may_start.saturating_mul(self.limits.concurrency);
+        self.free_slots().saturating_add(to_come).saturating_add(self.limits.waiting)
+    }
+
+    /// Slots nobody uses: of environments that are starting, that ask for work, and that have just answered and are about
+    /// to ask. The last ones matter: a caller's next request is often here before its environment is.
+    fn free_slots(&self) -> usize {
+        let used = |environment: &Environment| environment.in_flight.len() + environment.overdue.len();
+        self.environments.values().map(|environment| self.limits.concurrency.saturating_sub(used(environment))).sum()
     }
 
     /// A caller gave up. While its request waits it is forgotten; in flight it runs on, as on AWS.
@@ -316,8 +322,7 @@ impl Pool {
 
     fn start_missing(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         loop {
-            let starting = self.environments.values().filter(|environment| !environment.ready).count();
-            let wanted = self.waiting.len() > starting * self.limits.concurrency || self.owed > 0;
+            let wanted = self.waiting.len() > self.free_slots() || self.owed > 0;
             if !wanted || self.draining || self.environments.len() >= self.limits.environments {
                 return;
             }

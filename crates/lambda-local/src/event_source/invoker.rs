@@ -21,7 +21,14 @@ pub struct Invoker(Way);
 #[derive(Clone, Debug)]
 enum Way {
     Function(Arc<Function>),
-    Endpoint { client: Client, uri: Uri, timeout: Duration },
+    Endpoint(Arc<Endpoint>),
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    client: Client,
+    uri: Uri,
+    timeout: Duration,
 }
 
 /// What came of an invocation.
@@ -58,7 +65,7 @@ impl Invoker {
             false => format!("{base}/2015-03-31/functions/{function}/invocations"),
         };
         let uri = http_client::http_uri(&whole).ok_or_else(|| BadEndpoint(endpoint.to_owned()))?;
-        Ok(Self(Way::Endpoint { client: http_client::client(), uri, timeout }))
+        Ok(Self(Way::Endpoint(Arc::new(Endpoint { client: http_client::client(), uri, timeout }))))
     }
 
     /// Invokes with a payload.
@@ -71,28 +78,28 @@ impl Invoker {
                     Err(refused) => Invoked::NotReached(refused.to_string()),
                 }
             }
-            Way::Endpoint { client, uri, timeout } => {
-                match tokio::time::timeout(*timeout, post(client, uri, payload)).await {
-                    Ok(invoked) => invoked,
-                    Err(_) => Invoked::FunctionError(format!("no answer within {} s", timeout.as_secs())),
-                }
-            }
+            Way::Endpoint(endpoint) => match tokio::time::timeout(endpoint.timeout, endpoint.post(payload)).await {
+                Ok(invoked) => invoked,
+                Err(_) => Invoked::FunctionError(format!("no answer within {} s", endpoint.timeout.as_secs())),
+            },
         }
     }
 }
 
-async fn post(client: &Client, uri: &Uri, payload: Bytes) -> Invoked {
-    let mut request = Request::post(uri.clone()).body(Full::new(payload)).unwrap_or_default();
-    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let (parts, body) = match client.request(request).await {
-        Ok(response) => response.into_parts(),
-        Err(error) => return Invoked::NotReached(http_client::describe(&error)),
-    };
-    let body = match Limited::new(body, 2 * PAYLOAD_LIMIT).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return Invoked::NotReached(format!("the answer ended early: {error}")),
-    };
-    judge(parts.status, parts.headers.contains_key(FUNCTION_ERROR), body)
+impl Endpoint {
+    async fn post(&self, payload: Bytes) -> Invoked {
+        let mut request = Request::post(self.uri.clone()).body(Full::new(payload)).unwrap_or_default();
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (parts, body) = match self.client.request(request).await {
+            Ok(response) => response.into_parts(),
+            Err(error) => return Invoked::NotReached(http_client::describe(&error)),
+        };
+        let body = match Limited::new(body, 2 * PAYLOAD_LIMIT).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return Invoked::NotReached(format!("the answer ended early: {error}")),
+        };
+        judge(parts.status, parts.headers.contains_key(FUNCTION_ERROR), body)
+    }
 }
 
 /// Emulators say less than Lambda does: errors without the header, or as status 500. What describes an error is one,
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn an_endpoint_is_a_base_or_the_whole_path() {
         let uri = |endpoint: &str| match Invoker::endpoint(endpoint, "f", Duration::from_secs(1)) {
-            Ok(Invoker(Way::Endpoint { uri, .. })) => uri.to_string(),
+            Ok(Invoker(Way::Endpoint(endpoint))) => endpoint.uri.to_string(),
             other => format!("{other:?}"),
         };
         assert_eq!(uri("http://h:1/"), "http://h:1/2015-03-31/functions/f/invocations");

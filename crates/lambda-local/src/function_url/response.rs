@@ -134,12 +134,15 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
-    fn reply(payload: &str) -> Result<(u16, Vec<(String, String)>, Vec<u8>), Malformed> {
+    /// Status, headers, body.
+    type Open = (u16, Vec<(String, String)>, Vec<u8>);
+
+    fn reply(payload: &str) -> Result<Open, Malformed> {
         let answer = Answer::success(Bytes::copy_from_slice(payload.as_bytes()));
         from_answer(&answer).map(open)
     }
 
-    fn open(reply: Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    fn open(reply: Reply) -> Open {
         let (parts, body) = reply.into_parts();
         let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         let body = futures::executor::block_on(http_body_util::BodyExt::collect(body)).unwrap().to_bytes();

@@ -29,7 +29,8 @@ pub(crate) async fn route(shared: Arc<Shared>, peer: SocketAddr, request: Reques
         };
     }
     if let Some(name) = path.strip_prefix(INVOKE_API).and_then(|rest| rest.strip_suffix("/invocations")) {
-        return invoke(&shared, &name.to_owned(), request).await;
+        let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+        return invoke(&shared, &name, request).await;
     }
     match path {
         "/health" => status::health(&shared.event_sources),
@@ -46,8 +47,7 @@ async fn invoke(shared: &Shared, name: &str, request: Request<Incoming>) -> Repl
     if request.method() != http::Method::POST {
         return invoke_api::error(StatusCode::METHOD_NOT_ALLOWED, "InvalidRequestMethod", "invocations are POSTed");
     }
-    let name = percent_decode_str(name).decode_utf8_lossy();
-    let Some(function) = shared.names.get(plain_name(&name)) else { return invoke_api::not_found(&name) };
+    let Some(function) = shared.names.get(plain_name(name)) else { return invoke_api::not_found(name) };
     let (parts, body) = request.into_parts();
     invoke_api::handle(function, &shared.asynchronous, &parts, body).await
 }

@@ -97,6 +97,16 @@ fn without_a_waiting_room_a_request_beyond_the_limit_is_throttled_at_once() {
 }
 
 #[test]
+fn a_request_that_comes_before_its_environment_asks_again_neither_starts_another_nor_is_throttled() {
+    let mut bench = Bench::new(limits(1, 2, 0));
+    bench.request(1);
+    bench.poll(1);
+    assert_eq!(bench.answer(1, 1), Ok(()));
+    assert_eq!(bench.request(2), []);
+    assert_eq!(delivered(&bench.poll(1)), [(2, 1)]);
+}
+
+#[test]
 fn reserved_concurrency_of_zero_throttles_everything() {
     let mut bench = Bench::new(limits(1, 0, 10));
     assert_eq!(bench.request(1), [fail(1, Failure::Throttled)]);

@@ -8,13 +8,21 @@ use crate::support::{Stack, json, until};
 async fn every_error_is_502_at_the_url_and_described_at_the_invoke_api() {
     let stack = Stack::start(&[]);
     let cases = [
-        ("fail", "as asked"), ("panic", "Lambda panicked: as asked"), ("exit/3", "Runtime exited with error: exit status 3"),
-        ("exit/0", "Runtime exited without providing a reason"), ("abort", "signal: aborted"), ("big/7000000", "6291556 bytes"),
+        ("fail", "as asked"),
+        ("panic", "Lambda panicked: as asked"),
+        ("exit/3", "Runtime exited with error: exit status 3"),
+        ("exit/0", "Runtime exited without providing a reason"),
+        ("abort", "signal: aborted"),
+        ("big/7000000", "6291556 bytes"),
         ("sleep/5000", "Task timed out after 1.00 seconds"),
     ];
     for function in ["multi", "single"] {
         for (verb, message) in cases {
-            assert_eq!(stack.get(&format!("{function}/{verb}")).await, (502, "Internal Server Error".to_owned()), "{verb}");
+            assert_eq!(
+                stack.get(&format!("{function}/{verb}")).await,
+                (502, "Internal Server Error".to_owned()),
+                "{verb}"
+            );
             let (response, body) = stack.invoke(function, &[], format!(r#"{{"do":"{verb}"}}"#).as_bytes()).await;
             assert_eq!(response.status().as_u16(), 200);
             assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");

@@ -33,7 +33,9 @@ async fn requests_and_answers_pass_through_unchanged() {
     let (response, body) = request("PUT", &url, &[("content-type", "text/plain"), ("x-mine", "1")], b"hi").await;
     let body = text(body);
     assert_eq!(response.status().as_u16(), 200);
-    for part in [r#""rawPath":"/echo/a%20b""#, r#""rawQueryString":"x=1%202""#, r#""x-mine":"1""#, r#""body":"hi""#, r#""PUT""#] {
+    for part in
+        [r#""rawPath":"/echo/a%20b""#, r#""rawQueryString":"x=1%202""#, r#""x-mine":"1""#, r#""body":"hi""#, r#""PUT""#]
+    {
         assert!(body.contains(part), "{part}: {body}");
     }
     let (response, _) = request("GET", &format!("{}/http", gateway.url), &[], b"").await;

@@ -10,7 +10,9 @@ use crate::support::{Stack, json, text, until};
 #[tokio::test]
 async fn a_function_answers_to_all_its_names() {
     let stack = Stack::start(&[]);
-    for name in ["single", "Single", "the-single-one", "single:live", "arn:aws:lambda:eu-west-1:123456789012:function:single"] {
+    for name in
+        ["single", "Single", "the-single-one", "single:live", "arn:aws:lambda:eu-west-1:123456789012:function:single"]
+    {
         let (response, body) = stack.invoke(name, &[], br#"{"do":"echo","n":1}"#).await;
         assert_eq!((response.status().as_u16(), json(body)), (200, json!({"do": "echo", "n": 1})), "{name}");
         assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");
@@ -50,7 +52,10 @@ async fn the_end_of_the_log_comes_with_the_answer() {
     let (response, _) = stack.invoke("single", &[("x-amz-log-type", "Tail")], b"{}").await;
     let log = base64::engine::general_purpose::STANDARD.decode(&response.headers()["x-amz-log-result"]).unwrap();
     let log = String::from_utf8(log).unwrap();
-    assert!(log.starts_with("START RequestId: ") && log.contains("\nrequest ") && log.contains("Billed Duration"), "{log}");
+    assert!(
+        log.starts_with("START RequestId: ") && log.contains("\nrequest ") && log.contains("Billed Duration"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -63,8 +68,13 @@ async fn the_deadline_is_true_and_the_environment_is_lambdas() {
     assert_eq!(context["arn"], "arn:aws:lambda:eu-west-1:123456789012:function:multi");
     let variables = json(stack.invoke("multi", &[], br#"{"do":"environment"}"#).await.1);
     let expected = [
-        ("MINE", "eu-west-1!"), ("GIVEN", "from outside"), ("AWS_LAMBDA_FUNCTION_NAME", "multi"), ("AWS_LAMBDA_MAX_CONCURRENCY", "8"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("TZ", "UTC"), ("_HANDLER", "bootstrap"),
+        ("MINE", "eu-west-1!"),
+        ("GIVEN", "from outside"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "multi"),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "8"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("TZ", "UTC"),
+        ("_HANDLER", "bootstrap"),
     ];
     for (name, value) in expected {
         assert_eq!(variables[name], value, "{name}");

@@ -3,6 +3,8 @@
 //! The Kafka tests take the broker from PASSBOOK_TEST_KAFKA (bootstrap servers; `cargo dev test` sets it) and, when it is
 //! set, a second one from PASSBOOK_TEST_TANSU. Every server listens on a free port, every file lives in a temporary folder.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot be had ends the test")]
+
 mod errors;
 mod gateway;
 mod invoking;

@@ -63,12 +63,24 @@ fn nonsense_is_refused_at_the_door_with_all_of_it() {
         let folder = folder(template);
         let path = folder.path().to_str().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-local"));
-        command.args(["start", "--listen", "127.0.0.1:0", "--binaries", path, "--template", &format!("{path}/template.yaml")]);
+        command.args([
+            "start",
+            "--listen",
+            "127.0.0.1:0",
+            "--binaries",
+            path,
+            "--template",
+            &format!("{path}/template.yaml"),
+        ]);
         let output = command.args(arguments).output().unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let function = |properties: &str| format!("Resources: {{F: {{Type: 'AWS::Serverless::Function', Properties: {{Runtime: provided.al2023, {properties}}}}}}}");
+    let function = |properties: &str| {
+        format!(
+            "Resources: {{F: {{Type: 'AWS::Serverless::Function', Properties: {{Runtime: provided.al2023, {properties}}}}}}}"
+        )
+    };
     let says = start(&function("Timeout: 0, MemorySize: 1, Nope: 1"), &[]);
     for path in ["F.Properties.Timeout", "F.Properties.MemorySize", "F.Properties.Nope"] {
         assert!(says.contains(path), "{says}");

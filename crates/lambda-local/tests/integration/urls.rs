@@ -11,7 +11,10 @@ async fn a_request_reaches_the_function_and_its_answer_comes_back() {
     let url = format!("{}/lambda-url/multi/echo/a%20b?x=1%202&x=3", stack.program.url);
     let headers = [("content-type", "application/json"), ("cookie", "a=1; b=2"), ("x-mine", "1")];
     let (response, body) = request("POST", &url, &headers, br#"{"n":1}"#).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &"application/json".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &"application/json".parse().unwrap())
+    );
     let event = json(body);
     assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/echo/a%20b"), &json!("x=1%202&x=3")));
     assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(r#"{"n":1}"#), &json!(false)));
