@@ -104,7 +104,7 @@ impl Store {
         let mut mark = StopWatch::now();
         match self.fold_and_write(&mut session, task, &mut mark).await {
             Ok(done) => {
-                commit(&mut session).await?;
+                commit(&mut session, task.deadline).await?;
                 self.meter.lap(Step::Commit, &mut mark);
                 Ok(done)
             }

@@ -1,10 +1,11 @@
-//! Commits, and asks again for as long as nobody knows whether it did.
+//! Commits, and asks again while nobody knows whether it did and there is time.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use mongodb::ClientSession;
-use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
+use mongodb::error::{Error, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use tokio::time::{Instant, sleep};
 
 use crate::error::StoreError;
 
@@ -18,13 +19,17 @@ pub(super) fn backoff() -> ExponentialBuilder {
 }
 
 /// To commit again what was committed changes nothing, so the question may be repeated.
-pub(super) async fn commit(session: &mut ClientSession) -> Result<(), StoreError> {
+pub(super) async fn commit(session: &mut ClientSession, until: Instant) -> Result<(), StoreError> {
     let mut delays = backoff().build();
     loop {
         let Err(error) = session.commit_transaction().await else { return Ok(()) };
         match delays.next() {
-            Some(delay) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => tokio::time::sleep(delay).await,
+            Some(delay) if is_unknown(&error) && Instant::now() + delay < until => sleep(delay).await,
             _ => return Err(error.into()),
         }
     }
+}
+
+fn is_unknown(error: &Error) -> bool {
+    error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
 }

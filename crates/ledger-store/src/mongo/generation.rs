@@ -1,7 +1,10 @@
 //! Begins a generation of the command topic: every partition's fence stands at offset 0 again.
 
+use std::time::Duration;
+
 use ledger::{Generation, Partition};
 use mongodb::bson::doc;
+use tokio::time::Instant;
 
 use super::Store;
 use super::commit::commit;
@@ -9,6 +12,9 @@ use super::{committed, durable};
 use crate::error::{GenerationError, StoreError};
 use crate::fence::Fence;
 use crate::shape::{FENCES, fence_document, fence_id};
+
+/// How long a commit may stay unknown.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Sets the fences of a topic that has just been created. To begin a generation again of which nothing has been
@@ -43,7 +49,7 @@ impl Store {
         // A fence of a partition that is no more would call the old generation's transactions accepted for ever.
         let gone = doc! { "topic": topic, "partition": { "$gte": i32::from(partitions) } };
         collection.delete_many(gone).session(&mut session).await?;
-        commit(&mut session).await
+        commit(&mut session, Instant::now() + PATIENCE).await
     }
 }
 
