@@ -49,7 +49,8 @@ pub(crate) fn part(workspace: &Workspace, dir: &StackDir, port: u16, parameters:
         dir: Some(workspace.root().to_owned()),
         address: url(port),
         ready: Probe::Http(format!("{}/health", url(port))),
-        ready_within: Duration::from_secs(60),
+        // It is ready when it polls; a broker that reads its log again after a kill keeps it waiting.
+        ready_within: Duration::from_secs(300),
         stop: STOP,
         forgets: false,
     }
