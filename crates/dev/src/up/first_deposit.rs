@@ -24,8 +24,8 @@ fn patience(functions: Functions) -> Patience {
     };
     match functions {
         Functions::LambdaLocal => seconds(60, 15),
-        // The first request waits for the compiler.
-        Functions::CargoLambda => seconds(1200, 310),
+        // The compiler comes first; and a request that waited for a function which was then compiled again is lost.
+        Functions::CargoLambda => seconds(1200, 30),
     }
 }
 
