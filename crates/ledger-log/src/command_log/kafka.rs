@@ -15,10 +15,10 @@ use tokio::sync::oneshot;
 
 use super::known_generation::KnownGeneration;
 use super::{AppendError, Appended, CommandLog, NewRecord};
+use crate::COMMANDS;
 use crate::cluster::Cluster;
 use crate::delivery::{Delivery, Outgoing, Producer, Reports};
 use crate::generations::{self, GenerationError};
-use crate::{COMMANDS, Traceparent};
 
 /// The most commands that wait for their confirmation at once.
 const QUEUE_RECORDS: usize = 20_000;
@@ -60,7 +60,8 @@ impl KafkaCommandLog {
 
     async fn append_record(&self, record: NewRecord<'_>) -> Result<Appended, AppendError> {
         let NewRecord { account, generation, value, traceparent } = record;
-        let delivery = self.deliver(account.as_str(), value, traceparent).await.inspect_err(|error| {
+        let outgoing = Outgoing { topic: COMMANDS, key: account.as_str(), value, traceparent };
+        let delivery = self.deliver(generation, outgoing).await.inspect_err(|error| {
             // The topic is another one, or is about to be.
             if matches!(error, AppendError::Recreated | AppendError::Misconfigured { .. }) {
                 self.known.forget();
@@ -70,15 +71,10 @@ impl KafkaCommandLog {
             .ok_or_else(|| self.unconfirmed("the broker has it, but does not say where".to_owned()))
     }
 
-    async fn deliver(
-        &self,
-        key: &str,
-        value: &[u8],
-        traceparent: Option<&Traceparent>,
-    ) -> Result<Delivery, AppendError> {
+    async fn deliver(&self, generation: Generation, outgoing: Outgoing<'_>) -> Result<Delivery, AppendError> {
         let (confirm, confirmation) = oneshot::channel();
-        let outgoing = Outgoing { topic: COMMANDS, key, value, traceparent };
-        self.producer.send(&outgoing, Box::new(confirm)).map_err(|(error, _)| self.refused(&error))?;
+        let ticket = Box::new(Ticket { generation, confirm });
+        self.producer.send(&outgoing, ticket).map_err(|(error, _)| self.refused(&error))?;
         // Always told: by the broker, or by librdkafka when the time is up. A time-out here would leave the record queued.
         match confirmation.await {
             Ok(Confirmation::Recorded(delivery)) => Ok(delivery),
@@ -167,45 +163,52 @@ fn appended(generation: Generation, delivery: Delivery) -> Option<Appended> {
     Some(Appended { position, recorded_at: delivery.timestamp_ms.map(Timestamp::from_epoch_ms) })
 }
 
+/// Goes with a record, and comes back with its report.
+struct Ticket {
+    /// The generation that stands in the record.
+    generation: Generation,
+    confirm: oneshot::Sender<Confirmation>,
+}
+
 enum Confirmation {
     Recorded(Delivery),
-    /// The offset has been given out before, so this is not the topic it was.
+    /// The offset has been given out before in this generation, so this is not the topic it was.
     Recreated,
     Failed(KafkaError),
 }
 
-/// Hands each confirmation to its append, and watches that the offsets of a partition only ever grow: reports come in the
-/// order of the log, so an offset seen before gives a topic away that was created anew behind the producer's back.
+/// Hands each confirmation to its append, and watches that the offsets of a partition only ever grow within a generation:
+/// reports come in the order of the log, so an offset seen before gives a topic away that was created anew behind the
+/// producer's back.
 #[derive(Default)]
 struct Confirmations {
-    last_offsets: Mutex<HashMap<i32, i64>>,
+    last_offsets: Mutex<HashMap<(Generation, i32), i64>>,
 }
 
 impl Confirmations {
-    fn judge(&self, delivery: Delivery) -> Confirmation {
+    fn judge(&self, generation: Generation, delivery: Delivery) -> Confirmation {
         let mut last_offsets = self.last_offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        match last_offsets.insert(delivery.partition, delivery.offset) {
-            Some(last) if delivery.offset <= last => {
-                last_offsets.clear();
-                Confirmation::Recreated
-            }
-            _ => Confirmation::Recorded(delivery),
+        let last = last_offsets.entry((generation, delivery.partition)).or_insert(-1);
+        if delivery.offset <= *last {
+            return Confirmation::Recreated;
         }
+        *last = delivery.offset;
+        Confirmation::Recorded(delivery)
     }
 }
 
 impl Reports for Confirmations {
-    type Ticket = Box<oneshot::Sender<Confirmation>>;
+    type Ticket = Box<Ticket>;
 
     fn delivered(&self, ticket: Self::Ticket, result: Result<Delivery, KafkaError>) {
         let confirmation = match result {
             // Told by librdkafka where the broker has the record from an earlier try, but no longer knows where.
             Ok(delivery) if delivery.offset < 0 => Confirmation::Recorded(delivery),
-            Ok(delivery) => self.judge(delivery),
+            Ok(delivery) => self.judge(ticket.generation, delivery),
             Err(error) => Confirmation::Failed(error),
         };
         // Whoever asked may have gone.
-        let _ = ticket.send(confirmation);
+        let _ = ticket.confirm.send(confirmation);
     }
 }
 
@@ -220,12 +223,14 @@ mod tests {
     #[test]
     fn an_offset_that_does_not_grow_gives_a_recreated_topic_away() {
         let confirmations = Confirmations::default();
-        let recorded = |delivery| matches!(confirmations.judge(delivery), Confirmation::Recorded(_));
-        assert!(recorded(at(0, 4)));
-        assert!(recorded(at(1, 0)));
-        assert!(recorded(at(0, 5)));
-        assert!(!recorded(at(0, 0)));
-        assert!(recorded(at(1, 0)), "the other partitions are new as well");
+        let recorded =
+            |generation, delivery| matches!(confirmations.judge(generation, delivery), Confirmation::Recorded(_));
+        assert!(recorded(1, at(0, 4)));
+        assert!(recorded(1, at(1, 0)));
+        assert!(recorded(1, at(0, 5)));
+        assert!(!recorded(1, at(0, 0)), "a record of generation 1 in the topic of another");
+        assert!(recorded(2, at(0, 1)), "the next generation begins anew");
+        assert!(!recorded(1, at(0, 2)));
     }
 
     #[test]
