@@ -6,9 +6,11 @@ use crate::say::Step;
 use crate::supervise::Supervisor;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ACCOUNT: &str = "first-deposit";
 
 /// How long the first deposit may take in all, and one answer of it.
@@ -32,19 +34,26 @@ fn patience(functions: Functions) -> Patience {
 /// Returns once the deposit is posted. A part that ends meanwhile, or a signal, ends the wait.
 pub(crate) fn settle(supervisor: &mut Supervisor, url: &str, functions: Functions) -> Result<()> {
     let step = Step::begin("deposit", "a first one, through NGINX");
-    let patience = patience(functions);
-    let deadline = Instant::now() + patience.in_all;
-    let body =
-        json!({"type": "deposit", "account": ACCOUNT, "amount": 1, "currency": "EUR", "reference": "cargo dev up"});
-    let accepted =
-        retry(supervisor, deadline, || http::post_within(&format!("{url}/transaction"), &body, patience.one_answer))
-            .context("the first deposit was not accepted")?;
+    let Patience { in_all, one_answer } = patience(functions);
+    let deadline = Instant::now() + in_all;
+    if functions == Functions::CargoLambda {
+        step.doing("a first one, through NGINX, once the functions are compiled");
+        let health = format!("{url}/health");
+        retry(supervisor, deadline, move || http::get_within(&health, one_answer)).context("`api` did not answer")?;
+    }
+    let door = format!("{url}/transaction");
+    let accepted = retry(supervisor, deadline, move || http::post_within(&door, &deposit(), one_answer))
+        .context("the first deposit was not accepted")?;
     let Some(id) = accepted["id"].as_str() else { bail!("the answer to the first deposit has no id: {accepted}") };
     let outcome = format!("{url}/transactions/{id}?wait=5");
-    let settled = retry(supervisor, deadline, || posted(http::get_within(&outcome, patience.one_answer)?))
+    let settled = retry(supervisor, deadline, move || posted(http::get_within(&outcome, one_answer)?))
         .context("the first deposit was accepted, but not settled")?;
     step.done(format!("posted to account {ACCOUNT}, balance {}", settled["balance"]));
     Ok(())
+}
+
+fn deposit() -> Value {
+    json!({"type": "deposit", "account": ACCOUNT, "amount": 1, "currency": "EUR", "reference": "cargo dev up"})
 }
 
 fn posted(transaction: Value) -> Result<Value> {
@@ -54,12 +63,27 @@ fn posted(transaction: Value) -> Result<Value> {
     }
 }
 
-fn retry(supervisor: &mut Supervisor, deadline: Instant, mut ask: impl FnMut() -> Result<Value>) -> Result<Value> {
+/// Asks until there is an answer; looks at what happens to the parts meanwhile.
+fn retry<Ask>(supervisor: &mut Supervisor, deadline: Instant, ask: Ask) -> Result<Value>
+where
+    Ask: Fn() -> Result<Value> + Clone + Send + 'static,
+{
     loop {
-        supervisor.check_start()?;
-        match ask() {
+        let (sender, answer) = channel();
+        let ask = ask.clone();
+        // Nobody listens any more when the wait was ended; the thread ends with its request.
+        thread::spawn(move || sender.send(ask()).is_ok());
+        let asked = loop {
+            supervisor.check_start()?;
+            match answer.recv_timeout(LOOK_EVERY) {
+                Ok(asked) => break asked,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("a request ended without an answer or an error"),
+            }
+        };
+        match asked {
             Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => thread::sleep(Duration::from_millis(100)),
+            Err(_) => thread::sleep(LOOK_EVERY),
             answer => return answer,
         }
     }
