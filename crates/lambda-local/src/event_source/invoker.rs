@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::function::Function;
 use crate::http_client::{self, Client};
 use crate::invocation::{Invocation, PAYLOAD_LIMIT};
-use crate::invoke_api::FUNCTION_ERROR;
+use crate::invoke_api::{EXECUTED_VERSION, FUNCTION_ERROR};
 
 /// A way to invoke one function.
 #[derive(Clone, Debug)]
@@ -98,13 +98,18 @@ impl Endpoint {
             Ok(body) => body.to_bytes(),
             Err(error) => return Invoked::NotReached(format!("the answer ended early: {error}")),
         };
-        judge(parts.status, parts.headers.contains_key(FUNCTION_ERROR), body)
+        let is_lambda = parts.headers.contains_key(EXECUTED_VERSION);
+        judge(parts.status, parts.headers.contains_key(FUNCTION_ERROR), is_lambda, body)
     }
 }
 
 /// Emulators say less than Lambda does: errors without the header, or as status 500. What describes an error is one,
-/// and so is an answer that is not JSON (the Runtime Interface Emulator's time-out is a plain sentence).
-fn judge(status: StatusCode, has_error_header: bool, body: Bytes) -> Invoked {
+/// and so is an answer that is not JSON (the Runtime Interface Emulator's time-out is a plain sentence). What says which
+/// version it executed, as Lambda does, is believed by its header alone.
+fn judge(status: StatusCode, has_error_header: bool, is_lambda: bool, body: Bytes) -> Invoked {
+    if is_lambda && status == StatusCode::OK && !has_error_header {
+        return Invoked::Answer(body);
+    }
     let json = serde_json::from_slice::<Value>(&body);
     let has = |key: &str| json.as_ref().ok().and_then(|json| json.get(key)).is_some_and(Value::is_string);
     let describes_an_error = has("errorMessage") && has("errorType") || has("error_message") && has("error_type");
@@ -129,7 +134,7 @@ mod tests {
     fn answers_of_emulators_are_understood() {
         let check = |status: u16, header: bool, body: &'static str, expected: &str| {
             let status = StatusCode::from_u16(status).unwrap();
-            let outcome = match judge(status, header, Bytes::from_static(body.as_bytes())) {
+            let outcome = match judge(status, header, false, Bytes::from_static(body.as_bytes())) {
                 Invoked::Answer(_) => "answer",
                 Invoked::FunctionError(_) => "error",
                 Invoked::NotReached(_) => "not reached",
@@ -147,6 +152,9 @@ mod tests {
         check(429, false, r#"{"Reason":"x"}"#, "not reached");
         check(408, false, "", "error");
         check(404, false, "", "not reached");
+        let looks_like_an_error = Bytes::from_static(br#"{"errorMessage":"x","errorType":"y"}"#);
+        let judged = judge(StatusCode::OK, false, true, looks_like_an_error.clone());
+        assert_eq!(judged, Invoked::Answer(looks_like_an_error), "Lambda says it in the header");
     }
 
     #[test]
