@@ -13,6 +13,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!(&CALM, unreadable: records_that_nobody_can_read_are_set_aside)
 }
 
+/// Of a record; either may be missing.
+type KeyAndValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 fn records_that_nobody_can_read_are_set_aside(stack: &Stack) -> Result<()> {
     let (client, log) = (stack.client(), stack.kafka()?);
     let commands = log.ends(COMMANDS)?;
@@ -21,7 +24,7 @@ fn records_that_nobody_can_read_are_set_aside(stack: &Stack) -> Result<()> {
     let good = log.records_since(COMMANDS, &commands)?.pop().context("the deposit's record")?;
     let partition = Some(good.partition);
     let key = good.key.as_deref();
-    let garbage: [(Option<&[u8]>, Option<&[u8]>); 7] = [
+    let garbage: [KeyAndValue<'_>; 7] = [
         (key, Some(b"not JSON")),
         (key, Some(b"")),
         (key, None),
