@@ -95,6 +95,9 @@ impl From<&Outcome> for OutcomeBody {
 /// The outcome of a record that nobody could read, as `passbook.outcomes` carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadableBody {
+    /// Where the account is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     pub position: String,
     /// Always `unreadable`.
     pub status: String,
@@ -105,11 +108,19 @@ pub struct UnreadableBody {
 impl UnreadableBody {
     pub fn new(position: Position, why: &str, recorded_at: Timestamp) -> Self {
         Self {
+            id: None,
             position: position.to_string(),
             status: "unreadable".to_owned(),
             detail: why.to_owned(),
             accepted_at: rfc3339(recorded_at),
         }
+    }
+
+    /// The same, under the id it was asked for by.
+    #[must_use]
+    pub fn of(mut self, id: &TransactionId) -> Self {
+        self.id = Some(id.to_string());
+        self
     }
 }
 

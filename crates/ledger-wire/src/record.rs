@@ -154,7 +154,7 @@ impl<'a> Body<'a> {
     fn money(&self) -> Result<Money, Unreadable> {
         let amount =
             Amount::new(present("amount", self.amount)?).map_err(|fault| Unreadable(format!("amount: {fault}")))?;
-        let currency = parsed("currency", &present("currency", self.currency.as_deref())?)?;
+        let currency = parsed("currency", present("currency", self.currency.as_deref())?)?;
         Ok(Money { amount, currency })
     }
 

@@ -8,7 +8,8 @@ use ledger_wire::FieldFault;
 use ledger_wire::answer::{AccountBody, OutcomeBody, StatementBody};
 
 use crate::answers::{Answer, json, not_found, problem};
-use crate::door::{Door, read_problem};
+use crate::budget;
+use crate::door::Door;
 use crate::query::parameter;
 
 /// Entries in a stretch of a statement, unless the client asks for fewer or more.
@@ -22,12 +23,12 @@ pub(crate) async fn show<R: Reading>(door: &Door<R>, id: &str) -> Answer {
         Ok(id) => id,
         Err(fault) => return problem(&fault.into()),
     };
-    match door.accounts.account(&id).await {
+    match budget::read(door.accounts.account(&id)).await {
         Ok(Some(AccountView { account, updated_at })) => {
             json(StatusCode::OK, &AccountBody::new(&account.at((door.clock)()), updated_at))
         }
         Ok(None) => no_account(&id),
-        Err(error) => problem(&read_problem(&error)),
+        Err(fault) => problem(&fault),
     }
 }
 
@@ -41,7 +42,7 @@ pub(crate) async fn statement<R: Reading>(door: &Door<R>, request: &Request<Body
         Ok(asked) => asked,
         Err(fault) => return problem(&fault.into()),
     };
-    match door.accounts.statement(&id, before, limit).await {
+    match budget::read(door.accounts.statement(&id, before, limit)).await {
         Ok(Some(outcomes)) => {
             let oldest = outcomes.last().map_or(1, |outcome| outcome.entry.sequence);
             let body = StatementBody {
@@ -51,7 +52,7 @@ pub(crate) async fn statement<R: Reading>(door: &Door<R>, request: &Request<Body
             json(StatusCode::OK, &body)
         }
         Ok(None) => no_account(&id),
-        Err(error) => problem(&read_problem(&error)),
+        Err(fault) => problem(&fault),
     }
 }
 

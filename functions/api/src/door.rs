@@ -4,8 +4,7 @@ use http::Request;
 use lambda_http::Body;
 use ledger::Timestamp;
 use ledger_log::CommandLog;
-use ledger_store::{Reading, StoreError};
-use ledger_wire::problem::{Problem, ProblemKind};
+use ledger_store::Reading;
 
 use crate::answers::Answer;
 use crate::routes;
@@ -29,16 +28,5 @@ impl<R: Reading> Door<R> {
     /// Answers one request. Whatever fails becomes a problem, logged here and nowhere else.
     pub async fn answer(&self, request: Request<Body>) -> Answer {
         routes::answer(self, request).await
-    }
-}
-
-/// The accounts could not be read. A store that is away is for the client to wait for; anything else is for us to look at.
-pub(crate) fn read_problem(error: &StoreError) -> Problem {
-    if error.retry_helps() {
-        tracing::warn!(%error, "accounts could not be read");
-        ProblemKind::StoreUnavailable.detail("the accounts cannot be read at the moment; commands are still accepted")
-    } else {
-        tracing::error!(%error, "accounts could not be read");
-        ProblemKind::Internal.detail("the accounts could not be read; the log of this function says why")
     }
 }

@@ -6,7 +6,8 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use ledger_wire::FieldFault;
 
-/// The longest wait granted, in seconds; below the function's time-out, so that the answer is never a gateway's.
+/// The longest wait granted, in seconds, from the arrival of the request on; with what reading the outcome may then take
+/// ([`crate::budget`]) still below the function's time-out of 10 s, so that the answer is never a gateway's.
 pub(crate) const LONGEST_WAIT_SECONDS: u64 = 8;
 
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");

@@ -1,8 +1,11 @@
 //! Which request goes to which handler.
 
+use std::borrow::Cow;
+
 use http::{Method, Request, StatusCode};
 use lambda_http::Body;
 use ledger_store::Reading;
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use crate::answers::{Answer, json, method_not_allowed, not_found};
@@ -10,8 +13,10 @@ use crate::door::Door;
 use crate::{accounts, readiness, transactions};
 
 pub(crate) async fn answer<R: Reading>(door: &Door<R>, request: Request<Body>) -> Answer {
-    let path = request.uri().path().trim_end_matches('/').to_owned();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let path = request.uri().path().to_owned();
+    // Decoded after it is cut: an account id may have a ':', which many clients send as %3A.
+    let segments: Vec<_> = path.trim_end_matches('/').split('/').skip(1).map(decoded).collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let get = || matches!(*request.method(), Method::GET | Method::HEAD);
     match segments.as_slice() {
         ["transaction" | "transactions"] if request.method() == Method::POST => {
@@ -31,4 +36,8 @@ pub(crate) async fn answer<R: Reading>(door: &Door<R>, request: Request<Body>) -
              /accounts/{{id}}/transactions, /health and /ready"
         )),
     }
+}
+
+fn decoded(segment: &str) -> Cow<'_, str> {
+    percent_decode_str(segment).decode_utf8_lossy()
 }

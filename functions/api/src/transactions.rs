@@ -1,7 +1,5 @@
 //! `POST /transaction` and `GET /transactions/{id}`.
 
-use std::time::Duration;
-
 use http::header::{HeaderName, LOCATION};
 use http::{HeaderMap, Request, StatusCode};
 use lambda_http::Body;
@@ -15,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::answers::{Answer, json, not_found, problem, with_header};
 use crate::body::json_bytes;
-use crate::door::{Door, read_problem};
+use crate::budget;
+use crate::door::Door;
 use crate::preferences::{PREFERENCE_APPLIED, asked_wait, preferred_wait};
 use crate::query::parameter;
 
@@ -24,18 +23,19 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 
 /// Appends a command. 202 as soon as the log has it, or with `Prefer: wait=N` its outcome when that comes in time.
 pub(crate) async fn accept<R: Reading>(door: &Door<R>, request: &Request<Body>) -> Answer {
+    let arrived = Instant::now();
     let command = match read_command(request) {
         Ok(command) => command,
         Err(fault) => return problem(&fault),
     };
     let id = match append(door, &command, request.headers()).await {
         Ok(id) => id,
-        Err(error) => return problem(&append_problem(&error)),
+        Err(error) => return problem(&append_problem(&error, command.idempotency_key.is_some())),
     };
     match preferred_wait(request.headers()) {
         None => accepted(&id),
         Some(wait) => {
-            let answer = outcome_in_time(door, &id, wait).await.unwrap_or_else(|| accepted(&id));
+            let answer = outcome_in_time(door, &id, arrived + wait).await.unwrap_or_else(|| accepted(&id));
             with_header(answer, PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs()))
         }
     }
@@ -51,15 +51,21 @@ pub(crate) async fn show<R: Reading>(door: &Door<R>, request: &Request<Body>, id
         Ok(id) => id,
         Err(rule) => return problem(&FieldFault::new("id", rule).into()),
     };
-    let until = Instant::now() + wait.unwrap_or(Duration::ZERO);
-    match door.accounts.await_outcome(&id, until).await {
+    let found = match wait {
+        None => budget::read(door.accounts.transaction(&id)).await,
+        Some(wait) => {
+            let until = Instant::now() + wait;
+            budget::wait(until, door.accounts.await_outcome(&id, until)).await
+        }
+    };
+    match found {
         Ok(Lookup::Settled(outcome)) => json(StatusCode::OK, &OutcomeBody::from(&outcome)),
         Ok(Lookup::Accepted) => json(StatusCode::OK, &AcceptedBody::new(&id)),
         Ok(Lookup::Unreadable { why, recorded_at }) => {
-            json(StatusCode::OK, &UnreadableBody::new(id.position, &why, recorded_at))
+            json(StatusCode::OK, &UnreadableBody::new(id.position, &why, recorded_at).of(&id))
         }
         Ok(Lookup::NotFound) => not_found(format!("there is no transaction {id}")),
-        Err(error) => problem(&read_problem(&error)),
+        Err(fault) => problem(&fault),
     }
 }
 
@@ -75,7 +81,7 @@ fn read_command(request: &Request<Body>) -> Result<NewCommand, Problem> {
 async fn append<R>(door: &Door<R>, command: &NewCommand, headers: &HeaderMap) -> Result<TransactionId, AppendError> {
     let traceparent: Option<Traceparent> =
         headers.get(ledger_log::TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
-    let generation = door.log.generation().await?;
+    let generation = budget::generation(&*door.log).await?;
     let value = record::encode(command, generation);
     let new = NewRecord { account: &command.account, generation, value: &value, traceparent: traceparent.as_ref() };
     let appended = door.log.append(new).await?;
@@ -94,8 +100,7 @@ fn with_location(answer: Answer, id: &TransactionId) -> Answer {
 
 /// The answer with the outcome; nothing when it did not come in time. The command is in the log either way, so a store
 /// that cannot be read is no reason to say that it failed.
-async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, wait: Duration) -> Option<Answer> {
-    let until = Instant::now() + wait;
+async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Answer> {
     let outcome = settled_outcome(door, id, until).await?;
     match outcome.entry.status {
         EntryStatus::Refused(Refusal::IdempotencyKeyReused { original }) => {
@@ -137,27 +142,28 @@ fn key_reused(original: &TransactionId, first: &Entry, again: &Entry) -> Problem
 }
 
 async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Outcome> {
-    match door.accounts.await_outcome(id, until).await {
+    match budget::wait(until, door.accounts.await_outcome(id, until)).await {
         Ok(Lookup::Settled(outcome)) => Some(outcome),
-        Ok(Lookup::Accepted | Lookup::Unreadable { .. } | Lookup::NotFound) => None,
-        Err(error) => {
-            tracing::warn!(transaction = %id, %error, "the outcome could not be read in time");
-            None
-        }
+        Ok(Lookup::Accepted | Lookup::Unreadable { .. } | Lookup::NotFound) | Err(_) => None,
     }
 }
 
-fn append_problem(error: &AppendError) -> Problem {
+fn append_problem(error: &AppendError, has_key: bool) -> Problem {
     if error.retry_helps() {
         tracing::warn!(%error, "a command was not accepted");
     } else {
         tracing::error!(%error, "a command was not accepted");
     }
-    let detail = if error.maybe_recorded() {
-        "the log did not confirm the command in time, and may or may not have it; send it again with the same \
-         Idempotency-Key, which makes it count once"
-    } else {
-        "the command was not recorded; send it again"
+    let detail = match (error.maybe_recorded(), has_key) {
+        (false, _) => "the command was not recorded; send it again",
+        (true, true) => {
+            "the log did not confirm the command in time, and may or may not have it; send it again with the same \
+             Idempotency-Key, which makes it count once"
+        }
+        (true, false) => {
+            "the log did not confirm the command in time, and may or may not have it; look at the account's transactions \
+             before you send it again, and send commands with an Idempotency-Key"
+        }
     };
     ProblemKind::LogUnavailable.detail(detail)
 }

@@ -38,12 +38,19 @@ async fn serve(settler: Arc<Settler<Store, KafkaOutcomeLog>>) -> Result<(), Erro
         let settler = settler.clone();
         async move {
             let now = now();
-            let remaining = event.context.deadline.saturating_sub(now.epoch_ms().unsigned_abs());
-            let deadlines = Deadlines::within(Duration::from_millis(remaining), Instant::now());
+            let deadlines = Deadlines::within(remaining(event.context.deadline, now), Instant::now());
             Ok::<_, Error>(settler.settle(event.payload, now, deadlines).await)
         }
     }))
     .await
+}
+
+/// What a deadline in milliseconds since 1970 leaves. One that is over when the event comes is none: `cargo lambda watch`
+/// tells every invocation a moment of 1970.
+fn remaining(deadline_ms: u64, now: Timestamp) -> Duration {
+    const UNTOLD: Duration = Duration::from_secs(30);
+    let told = deadline_ms.saturating_sub(now.epoch_ms().unsigned_abs());
+    if told == 0 { UNTOLD } else { Duration::from_millis(told) }
 }
 
 fn log_as_json() {

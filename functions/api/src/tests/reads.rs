@@ -114,3 +114,11 @@ async fn what_is_not_there_is_a_404_and_what_cannot_be_there_a_400() {
         assert_eq!((answer.status.as_u16(), answer.body["field"].as_str()), (status, field), "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_account_id_may_come_percent_encoded() {
+    let counter = Counter::new();
+    counter.post(&deposit("cust:42", 5)).await;
+    counter.settle().await;
+    assert_eq!(counter.get("/accounts/cust%3A42").await.body["balance"], 5);
+}
