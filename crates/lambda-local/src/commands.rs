@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args as ClapArgs;
 use lambda_local::event_source::KafkaOptions;
 use lambda_local::template::{self, Inputs, Template};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) mod gateway;
@@ -97,10 +97,20 @@ impl TemplateArgs {
     }
 }
 
+/// Connections that may wait to be taken; the kernel's own limit may be lower. A burst of a thousand clients overflows the
+/// 128 that are usual, and each connection past them costs its client a second or three.
+const BACKLOG: u32 = 4_096;
+
 /// Listens, or says why not and what to do.
-pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    bind(address).with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Returns at the first SIGINT or SIGTERM. A second one ends the program at once.

@@ -53,7 +53,9 @@ pub enum AppendError {
     Unavailable { reason: String },
     #[error("too many commands wait for the log; this one was not recorded")]
     QueueFull,
-    #[error("the command topic was created anew in the meantime; the command was recorded for one that is over, send it again")]
+    #[error(
+        "the command topic was created anew in the meantime; the command was recorded for one that is over, send it again"
+    )]
     Recreated,
     #[error("{problem}; {fix}; the command was not recorded")]
     Misconfigured { problem: String, fix: String },

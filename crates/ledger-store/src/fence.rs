@@ -29,21 +29,21 @@ pub struct Fence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FenceRefusal {
     #[error(
-        "nothing of the partition has been applied, yet the batch starts at offset {found}: the records before it would be skipped"
+        "nothing of the partition has been applied, yet the batch starts at offset {found}: the records before it would be skipped; stop the event source and set its consumer group back to offset 0"
     )]
     StartsLate { found: Offset },
     #[error(
-        "the batch starts at offset {found}, the next to apply is {expected}: the records between would be skipped"
+        "the batch starts at offset {found}, the next to apply is {expected}: the records between would be skipped; stop the event source and set its consumer group back to offset {expected}"
     )]
     Gap { expected: Offset, found: Offset },
     #[error("offset {found} follows offset {after} in the batch")]
     NotConsecutive { after: Offset, found: Offset },
     #[error(
-        "a record of generation {found}, while the partition is at generation {expected}: the topic was created anew; begin its next generation with `passbook topics create`"
+        "a record of generation {found}, while the partition is at generation {expected}: the topic was created anew, or an `api` from before still writes to it; stop `api`, then `passbook topics delete` and `passbook topics create`"
     )]
     OtherGeneration { expected: Generation, found: Generation },
     #[error(
-        "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; begin its next generation with `passbook topics create`"
+        "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; stop `api`, then `passbook topics delete` and `passbook topics create`; what is in this topic is lost"
     )]
     Recreated { offset: Offset },
     #[error("a record of partition {found} in a batch of another partition")]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ledger::{AccountId, Outcome, Timestamp, TransactionId};
 use mongodb::bson::RawDocumentBuf;
-use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
+use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use tokio::time::Instant;
 
@@ -70,6 +70,8 @@ async fn client_options(config: &StoreConfig) -> Result<ClientOptions, StoreErro
     options.server_selection_timeout.get_or_insert(config.server_selection_timeout);
     options.connect_timeout.get_or_insert(config.server_selection_timeout);
     options.write_concern = Some(durable());
+    // A transaction reads from the primary alone, and a fence read elsewhere than its entries would promise too much.
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     Ok(options)
 }
 

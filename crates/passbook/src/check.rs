@@ -43,6 +43,10 @@ fn difference(fences: &[Fence], generation: Option<Generation>, ends: &[Partitio
     let Some(generation) = generation else {
         return Some(format!("{COMMANDS} is there, and no generation of it has begun"));
     };
+    let unfenced = ends.iter().find(|end| !fences.iter().any(|fence| fence.partition == end.partition));
+    if let Some(PartitionEnd { partition, .. }) = unfenced {
+        return Some(format!("partition {partition} has no fence; run `passbook topics create --if-missing`"));
+    }
     fences.iter().find_map(|fence| difference_of(fence, generation, ends))
 }
 

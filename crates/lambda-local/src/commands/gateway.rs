@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let listener = listen(args.listen).await?;
+    let listener = listen(args.listen)?;
     let options = Options {
         forward: args.forward,
         max_in_flight: args.max_in_flight.get(),

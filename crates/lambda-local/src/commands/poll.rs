@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(!event_sources.is_empty(), "the template has no Kafka event source that is enabled");
     let polling = Polling::new(event_sources, template.not_supported);
     if let Some(address) = args.listen {
-        let listener = listen(address).await?;
+        let listener = listen(address)?;
         tracing::info!("listening on http://{}", listener.local_addr()?);
         tokio::spawn(serve(polling.clone(), listener));
     }

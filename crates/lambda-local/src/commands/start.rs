@@ -43,7 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let listener = listen(args.listen).await?;
+    let listener = listen(args.listen)?;
     let address = listener.local_addr()?;
     let template = args.template.read(Some(address))?;
     if let Some(folder) = &args.log_dir {

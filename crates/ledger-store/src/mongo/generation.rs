@@ -46,9 +46,11 @@ impl Store {
             let id = doc! { "_id": fence_id(topic, partition) };
             collection.update_one(id, doc! { "$set": fence }).upsert(true).session(&mut session).await?;
         }
-        // A fence of a partition that is no more would call the old generation's transactions accepted for ever.
+        // The fence of a partition that is no more moves on too: without one, or with the old one, the old generation's
+        // transactions of that partition would be called accepted for ever.
         let gone = doc! { "topic": topic, "partition": { "$gte": i32::from(partitions) } };
-        collection.delete_many(gone).session(&mut session).await?;
+        let over = doc! { "$set": { "generation": i32::from(generation), "next_offset": 0_i64 } };
+        collection.update_many(gone, over).session(&mut session).await?;
         commit(&mut session, Instant::now() + PATIENCE).await
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn write_entry(document: &mut DocumentWriter<'_>, entry: &Entry) {
 
 fn write_status(document: &mut DocumentWriter<'_>, status: EntryStatus) {
     match status {
-        EntryStatus::Posted => return,
+        EntryStatus::Posted => {}
         EntryStatus::Refused(refusal) => {
             document.text("status", status.name()).text("reason", refusal.reason());
             if let Some(fact) = refusal.fact() {
@@ -45,7 +45,7 @@ fn write_status(document: &mut DocumentWriter<'_>, status: EntryStatus) {
         EntryStatus::Replayed { original } => {
             document.text("status", status.name()).text("original", &original.to_string());
         }
-    };
+    }
 }
 
 pub(crate) fn read_entry(fields: Fields<'_>, sequence: u64) -> Result<Entry, Malformed> {
