@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// A step under way; it becomes a line when it is done, and vanishes when it fails (the error then tells).
@@ -41,7 +42,7 @@ impl Step {
 
     pub(crate) fn done(self, result: impl Display) {
         self.bar.finish_and_clear();
-        println!("  {:<13} {result}  ({})", self.name, seconds(self.began.elapsed()));
+        print(format_args!("  {:<13} {result}  ({})", self.name, seconds(self.began.elapsed())));
     }
 }
 
@@ -57,7 +58,13 @@ fn style(template: &str) -> ProgressStyle {
 
 /// A finished step nobody had to wait for.
 pub(crate) fn line(name: &str, text: impl Display) {
-    println!("  {name:<13} {text}");
+    print(format_args!("  {name:<13} {text}"));
+}
+
+/// A line for whoever still reads. That nobody does (a closed terminal, a `tee` that Ctrl-C ended) is no reason for a
+/// running stack to end other than in order, as a panic of `println!` would make it.
+pub(crate) fn print(text: impl Display) {
+    let _nobody_reads = writeln!(io::stdout(), "{text}");
 }
 
 /// `1.3 s`; minutes from one on.

@@ -31,6 +31,7 @@ pub(crate) fn supervise(
     drop(starting);
     let began = Instant::now();
     let events = Events::with_signals()?;
+    check_is_for_a_stack(dir)?;
     let last = clear(dir, args)?;
     let plan = Plan::make(dir, args, functions, &last)?;
     let mut supervisor = Supervisor::new(dir.clone(), stack_file(&plan, &last), events);
@@ -43,13 +44,19 @@ pub(crate) fn supervise(
         return Err(error);
     }
     announce(&supervisor, began);
-    let signal = supervisor.watch()?;
-    println!("\n{} received: stopping", signal.as_str());
+    let signal = match supervisor.watch() {
+        Ok(signal) => signal,
+        Err(error) => {
+            stop_after_failure(&mut supervisor, &error)?;
+            return Err(error);
+        }
+    };
+    say::print(format_args!("\n{} received: stopping", signal.as_str()));
     drain::stop_taking_requests(&mut supervisor)?;
     drain::settle_the_rest(workspace, &mut supervisor);
     supervisor.stop_all()?;
     farewell(&mut supervisor)?;
-    println!("Stopped; {}", what_stays(&plan));
+    say::print(format_args!("Stopped; {}", what_stays(&plan)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,6 +72,20 @@ fn stack_file(plan: &Plan, last: &StackFile) -> StackFile {
         mongo: plan.mongo_uri.clone(),
         ports,
         parts: Vec::new(),
+    }
+}
+
+/// A stack writes, and with `--fresh` removes, folders with everyday names. It does so only where a stack has been, or
+/// where no such folder is.
+fn check_is_for_a_stack(dir: &StackDir) -> Result<()> {
+    let foreign = [dir.mongo(), dir.kafka(), dir.nginx()].into_iter().find(|folder| folder.exists());
+    match foreign {
+        Some(folder) if !dir.stack_file().exists() => bail!(
+            "{} is there, but no stack was ever started in {}; name an empty directory with --data",
+            folder.display(),
+            dir.root().display()
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -97,7 +118,7 @@ fn put_logs_aside(dir: &StackDir) -> Result<()> {
 
 fn stop_after_failure(supervisor: &mut Supervisor, error: &anyhow::Error) -> Result<()> {
     if !error.is::<Interrupted>() {
-        println!("The start failed; stopping what was started.");
+        say::print(format_args!("This cannot go on; stopping what was started."));
     }
     supervisor.stop_all()?;
     farewell(supervisor)
@@ -112,11 +133,13 @@ fn farewell(supervisor: &mut Supervisor) -> Result<()> {
 
 fn announce(supervisor: &Supervisor, began: Instant) {
     let url = &supervisor.file.url;
-    println!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed()));
-    println!("  curl -i {url}/transaction -H 'content-type: application/json' \\");
-    println!("    -d '{{\"type\":\"deposit\",\"account\":\"alice\",\"amount\":2500,\"currency\":\"EUR\"}}'");
-    println!("  curl {url}/accounts/alice\n");
-    println!("Ctrl-C or `cargo dev down` settles what is in the log and stops it.");
+    say::print(format_args!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed())));
+    say::print(format_args!("  curl -i {url}/transaction -H 'content-type: application/json' \\"));
+    say::print(format_args!(
+        "    -d '{{\"type\":\"deposit\",\"account\":\"alice\",\"amount\":2500,\"currency\":\"EUR\"}}'"
+    ));
+    say::print(format_args!("  curl {url}/accounts/alice\n"));
+    say::print(format_args!("Ctrl-C or `cargo dev down` settles what is in the log and stops it."));
 }
 
 fn what_stays(plan: &Plan) -> &'static str {
@@ -129,4 +152,20 @@ fn what_stays(plan: &Plan) -> &'static str {
 /// Topics on a broker that forgets are made again each time it comes back, and lambda-local must join them anew.
 fn dependants_of_a_forgetful_broker() -> Vec<&'static str> {
     vec![part::lambda_local::NAME, part::lambda_local::POLLER]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_somebody_elses_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = StackDir::at(temp.path().to_owned());
+        assert!(check_is_for_a_stack(&dir).is_ok());
+        fs::create_dir(dir.nginx()).unwrap();
+        assert!(check_is_for_a_stack(&dir).unwrap_err().to_string().contains("no stack was ever started"));
+        fs::write(dir.stack_file(), "{}").unwrap();
+        assert!(check_is_for_a_stack(&dir).is_ok());
+    }
 }
