@@ -43,11 +43,11 @@ fn difference(fences: &[Fence], generation: Option<Generation>, ends: &[Partitio
     let Some(generation) = generation else {
         return Some(format!("{COMMANDS} is there, and no generation of it has begun"));
     };
-    let unfenced = ends.iter().find(|end| !fences.iter().any(|fence| fence.partition == end.partition));
-    if let Some(PartitionEnd { partition, .. }) = unfenced {
-        return Some(format!("partition {partition} has no fence; run `passbook topics create --if-missing`"));
-    }
-    fences.iter().find_map(|fence| difference_of(fence, generation, ends))
+    fences.iter().find_map(|fence| difference_of(fence, generation, ends)).or_else(|| {
+        let PartitionEnd { partition, .. } =
+            ends.iter().find(|end| !fences.iter().any(|fence| fence.partition == end.partition))?;
+        Some(format!("partition {partition} has no fence; run `passbook topics create --if-missing`"))
+    })
 }
 
 fn difference_of(fence: &Fence, generation: Generation, ends: &[PartitionEnd]) -> Option<String> {
@@ -104,6 +104,9 @@ mod tests {
             &[],
             Some("partition 3 is settled up to offset 5, and there is no topic passbook.commands"),
         );
+        let two = [log[0], PartitionEnd { partition: 4, start: 0, end: 1 }];
+        let unfenced = "partition 4 has no fence; run `passbook topics create --if-missing`";
+        check(fence(1, 5), Some(1), &two, Some(unfenced));
         let other = [PartitionEnd { partition: 0, start: 0, end: 10 }];
         check(
             fence(1, 5),
