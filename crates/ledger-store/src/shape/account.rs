@@ -1,7 +1,9 @@
 //! `accounts`: what settling needs of an account, and its open page.
 //!
-//!     { _id: "alice", currency, status, balance, held, overdraft_limit, holds: [{ request, remaining, expires_at }],
-//!       sequence, head, opened_at, page: [entry, …] }
+//! ```text
+//! { _id: "alice", currency, status, balance, held, overdraft_limit, holds: [{ request, remaining, expires_at }],
+//!   sequence, head, opened_at, page: [entry, …] }
+//! ```
 //!
 //! When the account was last written, its last entry says: each field that an update sets costs MongoDB time.
 

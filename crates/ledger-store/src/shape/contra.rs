@@ -1,6 +1,8 @@
 //! The contra accounts, in `accounts` among the others: balance and postings, no pages.
 //!
-//!     { _id: "@world.EUR.3", currency, partition, balance, postings, updated_at }
+//! ```text
+//! { _id: "@world.EUR.3", currency, partition, balance, postings, updated_at }
+//! ```
 
 use ledger::{ContraAccount, Timestamp};
 

@@ -1,6 +1,8 @@
 //! `dead_letters`: records that nobody could read, with their bytes.
 //!
-//!     { _id: "000g…", topic, partition, offset, recorded_at, key, value, why }
+//! ```text
+//! { _id: "000g…", topic, partition, offset, recorded_at, key, value, why }
+//! ```
 
 use ledger::Position;
 

@@ -1,6 +1,8 @@
 //! `fences`: how far each partition has been applied.
 //!
-//!     { _id: "passbook.commands-3", topic, partition, generation, next_offset, last_recorded_at }
+//! ```text
+//! { _id: "passbook.commands-3", topic, partition, generation, next_offset, last_recorded_at }
+//! ```
 
 use ledger::Partition;
 use mongodb::bson::{DateTime, Document, doc};

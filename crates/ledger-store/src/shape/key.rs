@@ -1,6 +1,8 @@
 //! `keys`: idempotency keys, forgotten by MongoDB when they expire.
 //!
-//!     { _id: { account: "alice", key: "…" }, fingerprint, position, expires_at }
+//! ```text
+//! { _id: { account: "alice", key: "…" }, fingerprint, position, expires_at }
+//! ```
 
 use ledger::{AccountId, IdempotencyKey, KnownKey, Timestamp};
 use mongodb::bson::{Document, doc};

@@ -1,7 +1,9 @@
 //! `pages`: full pages, turned over, never changed again.
 //!
-//!     { _id: { account: "alice", number: 7 }, first: "alice.000g…", others: ["alice.…", …], holds: ["000g…", …],
-//!       first_sequence, last_sequence, from, to, opening_balance, entries: [entry, …], head }
+//! ```text
+//! { _id: { account: "alice", number: 7 }, first: "alice.000g…", others: ["alice.…", …], holds: ["000g…", …],
+//!   first_sequence, last_sequence, from, to, opening_balance, entries: [entry, …], head }
+//! ```
 //!
 //! `first` is the id of the first entry, by which the page of any entry is found: within one partition of one
 //! generation, an account's entries stand in the order of the log. Where a page has entries of several (the topic got

@@ -1,6 +1,8 @@
 //! `unbooked`: outcomes that stand in no book, since there is no account.
 //!
-//!     { _id: "nobody.000g…", entry }
+//! ```text
+//! { _id: "nobody.000g…", entry }
+//! ```
 
 use ledger::{Outcome, TransactionId};
 
