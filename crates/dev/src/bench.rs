@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
 fn settle(workspace: &Workspace, args: &[String], bench: &mut Workbench) -> Result<ExitCode> {
     let mongo = bench.mongod(workspace)?;
     let mut cargo = build::cargo(workspace);
-    cargo.args(["bench", "--package", "settler", "--bench", "settle", "--", "--mongo", &mongo]).args(args);
+    cargo.args(["bench", "--workspace", "--bench", "settle", "--", "--mongo", &mongo]).args(args);
     let mut child = cargo.spawn().context("cannot run cargo")?;
     Ok(exit::when(bench.await_child(&mut child)?.success()))
 }

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Mutex;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 /// What `X-Amz-Log-Result` holds at most.
 const TAIL: usize = 4 * 1024;
+const LONGEST_LINE: u64 = 256 * 1024;
 
 /// The log of one function.
 #[derive(Debug)]
@@ -79,11 +80,14 @@ impl FunctionLog {
         }
     }
 
-    /// Copies a process's piped output, line by line, until it ends.
+    /// Copies a process's piped output, line by line, until it ends. Bytes that are not UTF-8 are replaced, and a line
+    /// longer than [`LONGEST_LINE`] is cut in two: whatever a function prints, somebody goes on reading it.
     pub(crate) async fn follow(&self, output: impl AsyncRead + Unpin) {
-        let mut lines = BufReader::new(output).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            self.write(&line);
+        let mut reader = BufReader::new(output);
+        let mut line = vec![];
+        while let Ok(1..) = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
+            self.write(&String::from_utf8_lossy(&line));
+            line.clear();
         }
     }
 

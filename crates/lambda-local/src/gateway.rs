@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::http_client::{self, Client};
@@ -25,6 +25,8 @@ use crate::http_server::{self, BodyError, CloseHandle, Reply, read_body};
 pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// How long a back end that refuses connections is left alone before it is asked again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// No function runs longer; a back end that has not answered by then never will (cargo-lambda's, when its function crashed).
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(15 * 60);
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ struct Way {
 /// Who may go ahead, who waits, who is sent away.
 #[derive(Debug)]
 struct Room {
-    free: Semaphore,
+    free: Arc<Semaphore>,
     waiting: AtomicUsize,
     max_waiting: usize,
     max_wait: Duration,
@@ -78,7 +80,7 @@ impl Gateway {
             authority: uri.authority().cloned().ok_or_else(bad)?,
             prefix: uri.path().trim_end_matches('/').to_owned(),
             room: Room {
-                free: Semaphore::new(options.max_in_flight),
+                free: Arc::new(Semaphore::new(options.max_in_flight)),
                 waiting: AtomicUsize::new(0),
                 max_waiting: options.max_waiting,
                 max_wait: options.max_wait,
@@ -99,9 +101,9 @@ impl Gateway {
 }
 
 impl Way {
-    async fn handle(&self, request: Request<Incoming>) -> Reply {
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let deadline = Instant::now() + self.room.max_wait;
-        let Some(_place) = self.room.enter(deadline).await else { return throttled() };
+        let Some(place) = self.room.enter(deadline).await else { return throttled() };
         let (mut parts, body) = request.into_parts();
         let body = match read_body(body, BODY_LIMIT).await {
             Ok(body) => body,
@@ -116,7 +118,18 @@ impl Way {
         parts.uri = uri;
         parts.version = http::Version::HTTP_11;
         remove_hop_by_hop(&mut parts.headers);
-        self.forward(parts, body, deadline).await
+        // In a task of its own: a caller that leaves takes nothing out of the back end, so its place stays taken until the
+        // back end has answered.
+        let exchange = tokio::spawn(async move {
+            let _place = place;
+            tokio::time::timeout(LONGEST_EXCHANGE, self.forward(parts, body, deadline)).await
+        });
+        match exchange.await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) | Err(_) => {
+                http_server::text(StatusCode::GATEWAY_TIMEOUT, "the back end did not answer in time")
+            }
+        }
     }
 
     fn target(&self, uri: &Uri) -> Option<Uri> {
@@ -143,12 +156,12 @@ impl Way {
 }
 
 impl Room {
-    async fn enter(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
-        if let Ok(place) = self.free.try_acquire() {
+    async fn enter(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(place);
         }
         let _waiting = Waiting::enter(&self.waiting, self.max_waiting)?;
-        tokio::time::timeout_at(deadline, self.free.acquire()).await.ok()?.ok()
+        tokio::time::timeout_at(deadline, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()
     }
 }
 

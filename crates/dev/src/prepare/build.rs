@@ -5,11 +5,27 @@ use anyhow::{Context, Result, bail};
 use std::env;
 use std::process::Command;
 
+/// How the variables begin that cargo sets for one package (The Cargo Book, "Environment variables").
+const OF_A_PACKAGE: [&str; 5] =
+    ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
+
 /// The cargo this program was started by, else the one on the PATH, in the repository.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace.root());
+    forget_this_package(&mut cargo);
     cargo
+}
+
+/// Takes away what `cargo run` told this program of its own package. A build script that asks cargo to watch those
+/// variables (ring's does) would be run again, and all that depends on it compiled again, whenever `cargo dev` builds
+/// what a plain `cargo build` has built, and the other way round.
+pub(crate) fn forget_this_package(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|start| name.starts_with(start))) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Named as programs, not as packages, so that dependencies get the features they have in the whole workspace: the tests

@@ -115,7 +115,7 @@ fn source(logical_id: &str, name: &str, msk: bool, mut fields: Fields<'_>, scope
         window: window(&mut fields),
         pollers: provisioned.unwrap_or(1),
         report_item_failures: reports_item_failures(&mut fields, scope),
-        retry: retry(&mut fields),
+        retry: retry(&mut fields, scope),
         enabled: fields.flag("Enabled").unwrap_or(true),
     };
     if provisioned.is_none() && (source.report_item_failures || source.retry != RetrySpec::default()) {
@@ -190,9 +190,12 @@ fn reports_item_failures(fields: &mut Fields<'_>, scope: &Scope<'_>) -> bool {
     types.iter().any(|kind| kind == "ReportBatchItemFailures")
 }
 
-fn retry(fields: &mut Fields<'_>) -> RetrySpec {
+fn retry(fields: &mut Fields<'_>, scope: &Scope<'_>) -> RetrySpec {
     let attempts = fields.integer("MaximumRetryAttempts", -1..=10_000).filter(|attempts| *attempts >= 0);
     let age = fields.integer("MaximumRecordAgeInSeconds", -1..=604_800).filter(|seconds| *seconds >= 0);
+    if age.is_some_and(|seconds| seconds < 60) {
+        scope.findings.problem(&fields.path("MaximumRecordAgeInSeconds"), "must be -1, or from 60 to 604800");
+    }
     RetrySpec {
         attempts: attempts.and_then(|attempts| u32::try_from(attempts).ok()),
         max_age: age.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
