@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::account_id::AccountId;
 use crate::entry::Digest;
-use crate::hold::{Hold, HoldEnd, MAX_OPEN_HOLDS};
+use crate::hold::{Hold, MAX_OPEN_HOLDS};
 use crate::money::{Amount, Currency, Money, UnknownCurrency};
 use crate::position::{Partition, Position};
 use crate::refusal::Refusal;
@@ -188,13 +188,10 @@ impl Account {
     }
 }
 
-impl Hold {
-    pub(crate) const fn expired(self) -> HoldEnd {
-        HoldEnd::Expired { at: self.expires_at }
-    }
-}
-
 /// The other side of deposits and withdrawals: one per currency and partition, so that no two settlers contend for it.
+///
+/// Its balance is 64 bits like every other: where it would not fit, the posting is refused, whoever's it is. It has room
+/// for 1,024 of the largest deposits, and for as many more as withdrawals through the same partition make room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContraAccount {
     pub id: ContraId,
@@ -209,8 +206,17 @@ impl ContraAccount {
         Self { id, balance: 0, postings: 0 }
     }
 
+    /// The balance after a posting.
+    fn balance_after(&self, change: i64) -> Result<i64, Refusal> {
+        self.balance.checked_add(change).ok_or(Refusal::BalanceLimit)
+    }
+
+    pub(crate) fn check_deposit(&self, amount: Amount) -> Result<(), Refusal> {
+        self.balance_after(-amount.minor_units()).map(drop)
+    }
+
     fn post(&mut self, change: i64) -> Result<(), Refusal> {
-        self.balance = self.balance.checked_add(change).ok_or(Refusal::BalanceLimit)?;
+        self.balance = self.balance_after(change)?;
         self.postings += 1;
         Ok(())
     }

@@ -19,6 +19,10 @@ impl Hold {
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at
     }
+
+    pub(crate) const fn expired(self) -> HoldEnd {
+        HoldEnd::Expired { at: self.expires_at }
+    }
 }
 
 /// What ended a hold.

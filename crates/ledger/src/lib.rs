@@ -5,9 +5,11 @@
 //! account's book. Nothing here reads a clock, a file or a socket: the time is the command's own (`recorded_at`, the
 //! broker's time), so settling the same commands over the same accounts always gives the same outcomes.
 //!
-//! Bounds: an amount is 1 to `i64::MAX` minor units; an account keeps at most [`MAX_OPEN_HOLDS`] open holds; every sum
-//! is checked, and a sum that would not fit is a refusal. A refusal is data ([`Refusal`]), never an error: this crate
-//! has errors only for text that is not an id, a position, a currency or an amount.
+//! Bounds: an amount is 1 to [`Amount::MAX_MINOR_UNITS`] minor units; an account keeps at most [`MAX_OPEN_HOLDS`] open
+//! holds; every sum is 64 bits and checked, and one that would not fit is a refusal. The balance of a [`ContraAccount`] is
+//! such a sum too: a partition takes at least 1,024 of the largest deposits in a currency beyond what it has paid out. A
+//! refusal is data ([`Refusal`]), never an error: this crate has errors only for text that is not an id, a position, a
+//! currency or an amount.
 //!
 //! Promises, held by the property tests beside [`settle`]: debits equal credits; balance is the fold of the entries;
 //! held is the sum of the open holds; what is available is never negative; sequence numbers have no gaps; a hold ends

@@ -1,16 +1,18 @@
 //! The fold: commands in the order of the log over the accounts they touch.
 //!
 //! For each command, in this order: holds that have expired by its time are given back; a known idempotency key is
-//! answered with what it stands for; the account must be there (a first deposit opens it) and usable; the action is
-//! carried out, or refused whole. Then the entry is written, whatever it says.
+//! answered with what it stands for; the account must be there (a first deposit opens it, unless it would be refused) and
+//! usable; the action is carried out, or refused whole. Then the entry is written, whatever it says.
 
-use crate::account::{Account, ContraId};
+use std::collections::HashMap;
+
+use crate::account::{Account, ContraAccount, ContraId};
 use crate::book::{Book, KnownKey, OpenContra};
 use crate::command::{Action, Command};
 use crate::entry::{Entry, EntryStatus, Outcome};
 use crate::hold::HoldEnd;
-use crate::money::{Amount, Money};
-use crate::position::Position;
+use crate::money::{Amount, Currency, Money};
+use crate::position::{Partition, Position};
 use crate::refusal::Refusal;
 use crate::timestamp::Timestamp;
 
@@ -73,13 +75,13 @@ impl Book {
         if let (Action::Deposit(money), true) = (&command.action, self.policy.first_deposit_opens_account)
             && !self.accounts.contains_key(&command.account)
         {
+            contra(&mut self.contra, money.currency, self.partition).check_deposit(money.amount)?;
             self.open_account(command.account.clone(), money.currency);
         }
         let book = self.accounts.get_mut(&command.account).ok_or(Refusal::AccountNotFound)?;
         let account = &mut book.account;
         account.check_usable(command.action.money())?;
-        let contra_id = ContraId { currency: account.currency, partition: self.partition };
-        let contra = &mut self.contra.entry(account.currency).or_insert_with(|| OpenContra::open(contra_id)).account;
+        let contra = contra(&mut self.contra, account.currency, self.partition);
         let done = match command.action {
             Action::Deposit(money) => account.deposit(money.amount, contra).map(|()| Posted::default()),
             Action::Withdrawal(money) => account.withdraw(money.amount, contra).map(|()| Posted::default()),
@@ -128,7 +130,7 @@ impl Book {
             None => (0, 0, 0, 0),
         };
         let released = posted.released.zip(book.as_ref()).and_then(|(released, book)| {
-            Some(Money { amount: Amount::new(released).ok()?, currency: book.account.currency })
+            Some(Money { amount: Amount::from_books(released).ok()?, currency: book.account.currency })
         });
         let entry = Entry {
             position: command.position,
@@ -152,6 +154,10 @@ impl Book {
         }
         Outcome { account: command.account, entry }
     }
+}
+
+fn contra(contra: &mut HashMap<Currency, OpenContra>, currency: Currency, partition: Partition) -> &mut ContraAccount {
+    &mut contra.entry(currency).or_insert_with(|| OpenContra::open(ContraId { currency, partition })).account
 }
 
 fn place_hold(

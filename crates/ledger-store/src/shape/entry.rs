@@ -91,6 +91,6 @@ fn read_status(fields: Fields<'_>) -> Result<EntryStatus, Malformed> {
 
 fn read_money(fields: Fields<'_>) -> Result<Option<Money>, Malformed> {
     let Some(amount) = fields.optional_number("amount")? else { return Ok(None) };
-    let amount = Amount::new(amount).map_err(|_| Malformed(format!("`amount` is {amount}, which cannot be")))?;
+    let amount = Amount::from_books(amount).map_err(|_| Malformed(format!("`amount` is {amount}, which cannot be")))?;
     Ok(Some(Money { amount, currency: fields.parsed("currency")? }))
 }

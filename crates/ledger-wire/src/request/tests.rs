@@ -45,6 +45,7 @@ fn every_mistake_names_its_field() {
         (deposit(r#""account":"a","amount":0,"currency":"EUR""#), "amount"),
         (deposit(r#""account":"a","amount":-1,"currency":"EUR""#), "amount"),
         (deposit(r#""account":"a","amount":1.5,"currency":"EUR""#), "amount"),
+        (deposit(r#""account":"a","amount":9007199254740992,"currency":"EUR""#), "amount"),
         (deposit(r#""account":"a","amount":9223372036854775808,"currency":"EUR""#), "amount"),
         (deposit(r#""account":"a","amount":1e30,"currency":"EUR""#), "amount"),
         (deposit(r#""account":"a","amount":1"#), "currency"),
@@ -69,6 +70,17 @@ fn every_mistake_names_its_field() {
         assert_eq!(fault.field.as_deref(), Some(field), "{body}: {fault}");
         assert!(fault.detail.starts_with(field), "{body}: {fault}");
     }
+}
+
+#[test]
+fn the_bound_of_an_amount_is_told_however_far_beyond_it_is() {
+    for amount in ["9007199254740992", "9223372036854775807", "99999999999999999999", "0", "1.5"] {
+        let body = format!(r#"{{"type":"deposit","account":"a","amount":{amount},"currency":"EUR"}}"#);
+        let said = NewCommand::from_body(body.as_bytes()).unwrap_err().detail;
+        assert!(said.contains("at least 1 and at most 9007199254740991, not "), "{said}");
+    }
+    let largest = r#"{"type":"deposit","account":"a","amount":9007199254740991,"currency":"EUR"}"#;
+    assert_eq!(action(largest), Action::Deposit(euros(9_007_199_254_740_991)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Generated histories: few accounts, few keys and small amounts, so that commands meet; now and then huge amounts.
+//! Generated histories: few accounts, few keys and small amounts, so that commands meet; now and then huge amounts, larger
+//! than a command can name today, so that sums come to their ends.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -84,7 +85,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 impl Draft {
     fn command(self, earlier: &[Command]) -> Command {
-        let money = Money { amount: Amount::new(self.amount).unwrap(), currency: self.currency.parse().unwrap() };
+        let money =
+            Money { amount: Amount::from_books(self.amount).unwrap(), currency: self.currency.parse().unwrap() };
         let action = match &self.shape {
             Shape::Deposit => Action::Deposit(money),
             Shape::Withdrawal => Action::Withdrawal(money),
@@ -131,7 +133,7 @@ pub(super) fn changed_in_each_field(entry: &Entry) -> Vec<(&'static str, Entry)>
         (field, changed)
     };
     let other_money = |currency: &str, amount: i64| {
-        Some(Money { amount: Amount::new(amount).unwrap(), currency: currency.parse().unwrap() })
+        Some(Money { amount: Amount::from_books(amount).unwrap(), currency: currency.parse().unwrap() })
     };
     let amount = entry.money.map_or(1, |money| money.amount.minor_units());
     let currency = entry.money.map_or("EUR", |money| money.currency.code());

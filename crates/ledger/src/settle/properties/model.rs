@@ -108,9 +108,7 @@ impl Model {
     fn currency(&self, account: &AccountId) -> Option<Currency> {
         let opened = |line: &Line| match (&line.command.action, line.status) {
             _ if line.command.account != *account => None,
-            (Action::Deposit(money), EntryStatus::Posted | EntryStatus::Refused(Refusal::BalanceLimit)) => {
-                Some(money.currency)
-            }
+            (Action::Deposit(money), EntryStatus::Posted) => Some(money.currency),
             _ => None,
         };
         self.given(account).map(|account| account.currency).or_else(|| self.lines.iter().find_map(opened))

@@ -24,6 +24,9 @@ mod deposits {
         deposit_that_the_overdraft_limit_just_allows_is_posted: overdraft(0, 10), [deposit(MAX - 10)] => "posted 9223372036854775797/0/9223372036854775807";
         deposit_down_to_the_least_contra_balance_is_posted: contra(-MAX), [deposit(1)] => "posted 1/0/1";
         deposit_beyond_the_least_contra_balance_is_refused: contra(-MAX), [deposit(1), deposit(1)] => "refused balance_limit 1/0/1";
+        first_deposit_beyond_the_least_contra_balance_opens_nothing: contra(-MAX), [deposit(2)] => "refused balance_limit 0/0/0";
+        refused_first_deposit_leaves_the_currency_open: contra(-MAX), [deposit(2), deposit(7).in_dollars()] => "posted 7/0/7";
+        largest_deposit_leaves_room_for_everybody: nothing(), [deposit(MAX_AMOUNT), deposit(MAX_AMOUNT).by("bob")] => "posted 9007199254740991/0/9007199254740991";
         deposit_pays_an_overdraft_back: overdraft(-30, 50), [deposit(40)] => "posted 10/0/60";
         accounts_do_not_share_their_money: open(5), [deposit(7).by("bob"), withdraw(6)] => "refused insufficient_funds 5 5/0/5";
     }

@@ -22,11 +22,22 @@ fn command_for_an_account_that_is_not_there_leaves_none() {
 }
 
 #[test]
-fn first_deposit_that_the_contra_account_refuses_opens_an_empty_account() {
-    let (outcomes, changes) = changes(contra(i64::MIN), &[deposit(1)]);
+fn first_deposit_that_the_contra_account_refuses_leaves_no_account() {
+    let (outcomes, changes) = changes(contra(i64::MIN), &[deposit(1).key("a")]);
     assert_eq!(outcomes[0].entry.status, EntryStatus::Refused(Refusal::BalanceLimit));
-    assert_eq!(outcomes[0].entry.sequence, 1, "the refusal stands in a book");
-    assert_eq!((changes.accounts[0].account.balance, changes.contra.len()), (0, 0));
+    assert!(!outcomes[0].is_booked());
+    assert!(changes.accounts.is_empty() && changes.contra.is_empty());
+    assert_eq!(changes.keys.len(), 1, "its key is kept all the same");
+}
+
+#[test]
+fn contra_account_has_room_for_1024_of_the_largest_deposits() {
+    let names: Vec<String> = (0..1_025).map(|number| format!("account-{number}")).collect();
+    let steps: Vec<Step> = names.iter().map(|name| deposit(MAX_AMOUNT).by(name.clone().leak())).collect();
+    let (outcomes, changes) = changes(nothing(), &steps);
+    let posted = outcomes.iter().take_while(|outcome| outcome.entry.status == EntryStatus::Posted).count();
+    assert_eq!((posted, changes.accounts.len()), (1_024, 1_024));
+    assert_eq!(outcomes[1_024].entry.status, EntryStatus::Refused(Refusal::BalanceLimit));
 }
 
 #[test]
