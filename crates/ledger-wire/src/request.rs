@@ -88,14 +88,21 @@ fn take_money(fields: &mut Fields) -> Result<Money, FieldFault> {
 }
 
 fn take_expiry(fields: &mut Fields) -> Result<u32, FieldFault> {
-    let rule = format!("is a whole number of seconds from 1 to {LONGEST_HOLD_SECONDS}");
+    let rule = InvalidHoldSeconds.to_string();
     match fields.take_number("expires_in_seconds", &rule)? {
         None => Ok(DEFAULT_HOLD_SECONDS),
-        Some(seconds) => u32::try_from(seconds)
-            .ok()
-            .filter(|seconds| (1..=LONGEST_HOLD_SECONDS).contains(seconds))
-            .ok_or_else(|| FieldFault::new("expires_in_seconds", format_args!("{rule}, not {seconds}"))),
+        Some(seconds) => hold_seconds(seconds)
+            .map_err(|rule| FieldFault::new("expires_in_seconds", format_args!("{rule}, not {seconds}"))),
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("is a whole number of seconds from 1 to {LONGEST_HOLD_SECONDS}")]
+pub(crate) struct InvalidHoldSeconds;
+
+pub(crate) fn hold_seconds(seconds: i64) -> Result<u32, InvalidHoldSeconds> {
+    let seconds = u32::try_from(seconds).map_err(|_| InvalidHoldSeconds)?;
+    if (1..=LONGEST_HOLD_SECONDS).contains(&seconds) { Ok(seconds) } else { Err(InvalidHoldSeconds) }
 }
 
 fn take_request(account: &AccountId, fields: &mut Fields) -> Result<Option<Position>, FieldFault> {
