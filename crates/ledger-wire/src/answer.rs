@@ -1,8 +1,12 @@
 //! What clients read of transactions and accounts, and what `passbook.outcomes` carries. Amounts are minor units.
 
+mod detail;
+
 use jiff::Timestamp as Instant;
 use ledger::{Account, EntryStatus, Outcome, Position, Timestamp, TransactionId};
 use serde::{Deserialize, Serialize};
+
+use self::detail::detail;
 
 /// The answer to an accepted command, or to a question about one that is still in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +80,7 @@ impl From<&Outcome> for OutcomeBody {
             currency: entry.money.map(|money| money.currency.code().to_owned()),
             status: entry.status.name().to_owned(),
             reason: refusal.map(|refusal| refusal.reason().to_owned()),
-            detail: refusal.map(|refusal| refusal.to_string()),
+            detail: refusal.map(|refusal| detail(refusal, &outcome.account)),
             original,
             request: entry.request.map(id_of),
             remaining: entry.remaining,

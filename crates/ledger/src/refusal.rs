@@ -1,6 +1,4 @@
-use std::fmt;
-
-use crate::hold::{HoldEnd, MAX_OPEN_HOLDS};
+use crate::hold::HoldEnd;
 use crate::money::Currency;
 use crate::position::Position;
 use crate::timestamp::Timestamp;
@@ -18,7 +16,7 @@ pub enum Refusal {
     InsufficientFunds {
         available: i64,
     },
-    /// The balance would no longer fit into 64 bits.
+    /// The balance of the account, or that of the contra account, would no longer fit into 64 bits.
     BalanceLimit,
     TooManyHolds,
     HoldNotFound,
@@ -107,29 +105,6 @@ impl From<HoldEnd> for Refusal {
             HoldEnd::Captured { by } => Self::HoldCaptured { by },
             HoldEnd::Released { by } => Self::HoldReleased { by },
             HoldEnd::Expired { at } => Self::HoldExpired { at },
-        }
-    }
-}
-
-/// The sentence for a person.
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AccountNotFound => f.write_str("there is no such account; a first deposit opens one"),
-            Self::AccountFrozen => f.write_str("the account is frozen"),
-            Self::AccountClosed => f.write_str("the account is closed"),
-            Self::CurrencyMismatch { account } => write!(f, "the account is kept in {account}"),
-            Self::InsufficientFunds { available } => write!(f, "{available} is available"),
-            Self::BalanceLimit => f.write_str("the balance would exceed what the ledger can hold"),
-            Self::TooManyHolds => write!(f, "the account has {MAX_OPEN_HOLDS} open holds, the most it can have"),
-            Self::HoldNotFound => f.write_str("the account has never had a hold by that id"),
-            Self::HoldCaptured { by } => write!(f, "the hold was captured by the transaction at {by}"),
-            Self::HoldReleased { by } => write!(f, "the hold was released by the transaction at {by}"),
-            Self::HoldExpired { .. } => f.write_str("the hold has expired"),
-            Self::ExceedsHold { remaining } => write!(f, "{remaining} remains of the hold"),
-            Self::IdempotencyKeyReused { original } => {
-                write!(f, "the idempotency key stands for another command, the one at {original}")
-            }
         }
     }
 }
