@@ -52,6 +52,18 @@ fn an_event_of_msk_is_read_the_same() {
 }
 
 #[test]
+fn the_first_trace_is_found_whatever_stands_around_it() {
+    assert_eq!(ledger_log::TRACEPARENT, "traceparent", "the name that is looked for");
+    let trace: Vec<i16> = TRACE.bytes().map(i16::from).collect();
+    let headers = serde_json::json!([
+        { "other": [-61, 195] }, {}, { "traceparent": [48] }, { "traceparent": trace }, { "traceparent": [49] },
+    ]);
+    let record = serde_json::json!({ "offset": 1, "timestamp": 2, "headers": headers }).to_string();
+    let record: Record = serde_json::from_str(&record).unwrap();
+    assert_eq!(record.traceparent.as_ref().map(Traceparent::as_str), Some(TRACE));
+}
+
+#[test]
 fn a_trace_that_is_none_is_ignored() {
     let read = |headers: &str| {
         let record = format!(r#"{{"offset":1,"timestamp":2,"headers":{headers}}}"#);
