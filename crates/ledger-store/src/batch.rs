@@ -2,6 +2,8 @@
 
 use ledger::{Command, Generation, Offset, Outcome, Partition, Position, Timestamp, TransactionId};
 
+use crate::error::ApplyFailure;
+
 /// Consecutive records of one partition, in the order of the log.
 #[derive(Debug, Clone)]
 pub struct PartitionBatch {
@@ -41,6 +43,16 @@ pub struct AppliedOutcome {
 pub enum Applied {
     Settled(Outcome),
     Unreadable(DeadLetter),
+}
+
+impl AppliedOutcome {
+    /// The outcome that stands in no account's book.
+    pub(crate) fn unbooked(&self) -> Option<&Outcome> {
+        match &self.applied {
+            Applied::Settled(outcome) if !outcome.is_booked() => Some(outcome),
+            Applied::Settled(_) | Applied::Unreadable(_) => None,
+        }
+    }
 }
 
 impl LogRecord {
@@ -108,21 +120,90 @@ impl PartitionBatch {
         records.iter().filter_map(letter).collect()
     }
 
-    /// What became of records applied now: `outcomes` has those of the commands, in order.
+    /// What becomes of records applied now: `outcomes` has those of the commands, in order.
+    ///
+    /// # Errors
+    /// When they are not one for each: no record may be left without an outcome.
     pub(crate) fn in_order(
         &self,
         records: &[LogRecord],
         generation: Generation,
         outcomes: Vec<Outcome>,
-    ) -> Vec<AppliedOutcome> {
+    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
         let mut outcomes = outcomes.into_iter();
-        let applied = |record: &LogRecord| {
-            let applied = match record {
-                LogRecord::Command(_) => Applied::Settled(outcomes.next()?),
+        let mut applied = Vec::with_capacity(records.len());
+        for record in records {
+            let position = self.position_of(record, generation);
+            let became = match record {
+                LogRecord::Command(_) => {
+                    let outcome = outcomes.next().filter(|outcome| outcome.entry.position == position);
+                    Applied::Settled(outcome.ok_or(ApplyFailure::OutcomeAstray(position))?)
+                }
                 LogRecord::Unreadable(letter) => Applied::Unreadable(letter.clone()),
             };
-            Some(AppliedOutcome { position: self.position_of(record, generation), applied, redelivered: false })
-        };
-        records.iter().filter_map(applied).collect()
+            applied.push(AppliedOutcome { position, applied: became, redelivered: false });
+        }
+        match outcomes.next() {
+            None => Ok(applied),
+            Some(nobodys) => Err(ApplyFailure::OutcomeAstray(nobodys.entry.position)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::{Action, Amount, Book, Money, Policy, settle};
+
+    use super::*;
+
+    fn record(offset: Offset) -> LogRecord {
+        let money = Money { amount: Amount::new(1).unwrap(), currency: "EUR".parse().unwrap() };
+        LogRecord::Command(Command {
+            position: Position::new(1, 0, offset).unwrap(),
+            recorded_at: Timestamp::from_epoch_ms(0),
+            account: "alice".parse().unwrap(),
+            action: Action::Deposit(money),
+            reference: None,
+            idempotency: None,
+        })
+    }
+
+    fn letter(offset: Offset) -> LogRecord {
+        let (key, value, why) = (None, None, "unreadable".to_owned());
+        LogRecord::Unreadable(DeadLetter { offset, recorded_at: Timestamp::from_epoch_ms(0), key, value, why })
+    }
+
+    /// Two commands around a record that nobody can read, and the outcomes of the commands.
+    fn settled() -> (PartitionBatch, Vec<Outcome>) {
+        let records = vec![record(0), letter(1), record(2)];
+        let mut book = Book::new(Policy::default(), 0, Timestamp::from_epoch_ms(0), Timestamp::from_epoch_ms(0));
+        let outcomes = settle(&mut book, records.iter().filter_map(LogRecord::command).cloned());
+        (PartitionBatch { topic: "passbook.commands".to_owned(), partition: 0, records }, outcomes)
+    }
+
+    #[test]
+    fn every_record_has_its_outcome_in_the_order_of_the_log() {
+        let (batch, outcomes) = settled();
+        let applied = batch.in_order(&batch.records, 1, outcomes).unwrap();
+        assert_eq!(applied.iter().map(|applied| applied.position.offset()).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(matches!(applied[1].applied, Applied::Unreadable(_)));
+    }
+
+    #[test]
+    fn a_record_without_an_outcome_or_an_outcome_without_a_record_fails_the_batch() {
+        let (batch, outcomes) = settled();
+        let (first, last) = (outcomes[0].clone(), outcomes[1].clone());
+        for (outcomes, from) in [
+            (vec![], 0),
+            (vec![first.clone()], 2),
+            (vec![last.clone()], 0),
+            (vec![last.clone(), first.clone()], 0),
+            (vec![first.clone(), first.clone()], 2),
+            (vec![first.clone(), last, first], 0),
+        ] {
+            let failure = batch.in_order(&batch.records, 1, outcomes).unwrap_err();
+            assert!(!failure.retry_helps());
+            assert!(matches!(failure, ApplyFailure::OutcomeAstray(at) if at.offset() == from), "{failure}, not {from}");
+        }
     }
 }

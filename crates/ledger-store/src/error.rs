@@ -6,9 +6,11 @@ use mongodb::error::{
 };
 
 use crate::fence::FenceRefusal;
+use crate::shape::ACCOUNTS;
 
 /// The server is going down, starting up, or no longer the primary.
 const CODES_OF_A_CHANGING_SERVER: [i32; 8] = [91, 189, 10058, 10107, 11600, 11602, 13435, 13436];
+const WRITE_CONFLICT: i32 = 112;
 const DUPLICATE_KEY: i32 = 11000;
 
 /// A question or a write that MongoDB did not answer as it should.
@@ -22,6 +24,18 @@ pub enum StoreError {
     Conflict(String),
     #[error("MongoDB failed: {}", short(.0))]
     Failed(#[source] Box<DriverError>),
+    /// MongoDB would not take the document another time either: it is too large, or breaks a rule of its collection.
+    #[error("MongoDB does not take the document {id} of the collection {collection}: {message} (code {code})")]
+    Rejected { collection: &'static str, id: String, code: i32, message: String },
+    #[error("MongoDB failed to write to the collection {collection}, from the document {id} on: {}", short(.error))]
+    NotWritten {
+        collection: &'static str,
+        id: String,
+        #[source]
+        error: Box<DriverError>,
+    },
+    #[error("MongoDB wrote {written} of {asked} documents of the collection {collection}, from {id} on")]
+    Incomplete { collection: &'static str, id: String, written: i64, asked: usize },
     #[error("the document {id} of the collection {collection} is not as Passbook writes it: {what}")]
     Malformed { collection: &'static str, id: String, what: String },
     #[error("{0}")]
@@ -41,6 +55,24 @@ impl StoreError {
     pub const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable(_))
     }
+
+    /// What it means that a document was not written. Two settlers may write one document, or open one account, at once;
+    /// whatever else MongoDB says, it would say again.
+    pub(crate) fn of_document(collection: &'static str, id: String, code: i32, message: &str) -> Self {
+        let is_race = code == WRITE_CONFLICT || (code == DUPLICATE_KEY && collection == ACCOUNTS);
+        if is_race {
+            return Self::Conflict(format!("{id} of the collection {collection}: {message} (code {code})"));
+        }
+        Self::Rejected { collection, id, code, message: message.to_owned() }
+    }
+
+    /// What it means that a whole command failed that writes the documents from `id` on.
+    pub(crate) fn of_command(collection: &'static str, id: String, error: DriverError) -> Self {
+        match Self::from(error) {
+            Self::Failed(error) => Self::NotWritten { collection, id, error },
+            meaning => meaning,
+        }
+    }
 }
 
 /// The driver's own text carries everything it knows; its kind is what a person reads.
@@ -48,6 +80,7 @@ fn short(error: &DriverError) -> String {
     error.kind.to_string()
 }
 
+/// A duplicate is of the fences, the only documents that the driver's own calls insert: two settlers began one at once.
 impl From<DriverError> for StoreError {
     fn from(error: DriverError) -> Self {
         if is_of_a_server_away(&error) {
@@ -78,7 +111,6 @@ fn code(error: &DriverError) -> Option<i32> {
         ErrorKind::Command(command) => Some(command.code),
         ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
         ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some(concern.code),
-        ErrorKind::InsertMany(insert) => insert.write_errors.as_ref()?.first().map(|write| write.code),
         _ => None,
     }
 }
@@ -104,6 +136,10 @@ pub enum ApplyFailure {
     OutOfTime { last: Option<StoreError> },
     #[error("the record at {0} had been applied before, yet its outcome is nowhere")]
     OutcomeMissing(Position),
+    #[error(
+        "the outcomes of the batch are not one for each record, in their order, from {0} on; nothing of it was kept"
+    )]
+    OutcomeAstray(Position),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -118,7 +154,7 @@ impl ApplyError {
 impl ApplyFailure {
     pub const fn retry_helps(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::OutcomeMissing(_) => false,
+            Self::Refused(_) | Self::OutcomeMissing(_) | Self::OutcomeAstray(_) => false,
             Self::OutOfTime { .. } => true,
             Self::Store(error) => error.retry_helps(),
         }

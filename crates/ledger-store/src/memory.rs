@@ -120,7 +120,7 @@ impl Books {
         let (before, new) = batch.records.split_at(continuation.redelivered);
         let mut applied = self.read_back(batch, before, &continuation)?;
         if !new.is_empty() {
-            let outcomes = self.settle(batch.partition, new, continuation.clock, settled_at);
+            applied.extend(self.settle(batch, new, &continuation, settled_at)?);
             for (position, letter) in batch.dead_letters(new, continuation.generation) {
                 self.dead_letters.insert(position, letter.clone());
             }
@@ -128,21 +128,21 @@ impl Books {
             fence.generation = continuation.generation;
             fence.last_recorded_at = fence.last_recorded_at.max(continuation.clock);
             self.fences.insert(batch.partition, fence);
-            applied.extend(batch.in_order(new, continuation.generation, outcomes));
         }
         Ok(applied)
     }
 
     fn settle(
         &mut self,
-        partition: Partition,
+        batch: &PartitionBatch,
         records: &[LogRecord],
-        clock: Timestamp,
+        continuation: &Continuation,
         settled_at: Timestamp,
-    ) -> Vec<Outcome> {
+    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
         let commands: Vec<&Command> = records.iter().filter_map(LogRecord::command).collect();
-        let mut book = self.open(partition, &commands, clock, settled_at);
+        let mut book = self.open(batch.partition, &commands, continuation.clock, settled_at);
         let outcomes = settle(&mut book, commands.into_iter().cloned());
+        let applied = batch.in_order(records, continuation.generation, outcomes)?;
         let changes = book.into_changes();
         for change in changes.accounts {
             let empty = || Kept { account: change.account.clone(), entries: Vec::new(), updated_at: settled_at };
@@ -153,9 +153,9 @@ impl Books {
         }
         self.contra.extend(changes.contra.into_iter().map(|contra| (contra.id, contra)));
         self.keys.extend(changes.keys.into_iter().map(|(account, key, known)| ((account, key), known)));
-        let unbooked = outcomes.iter().filter(|outcome| !outcome.is_booked());
+        let unbooked = applied.iter().filter_map(AppliedOutcome::unbooked);
         self.unbooked.extend(unbooked.map(|outcome| (outcome.entry.position, outcome.clone())));
-        outcomes
+        Ok(applied)
     }
 
     fn open(&self, partition: Partition, commands: &[&Command], clock: Timestamp, settled_at: Timestamp) -> Book {
@@ -167,10 +167,9 @@ impl Books {
         for command in commands {
             if let Some(idempotency) = &command.idempotency {
                 let place = (command.account.clone(), idempotency.key.clone());
-                self.keys
-                    .get(&place)
-                    .into_iter()
-                    .for_each(|known| book.add_key(place.0.clone(), place.1.clone(), *known));
+                if let Some(known) = self.keys.get(&place).copied() {
+                    book.add_key(place.0, place.1, known);
+                }
             }
             let Some(kept) = self.accounts.get(&command.account) else { continue };
             book.add_account(kept.account.clone());

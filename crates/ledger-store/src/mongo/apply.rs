@@ -3,7 +3,7 @@
 //! 1. Move the fence, and learn where it stood: one command both reads it and takes it, so of two settlers of one
 //!    partition the second fails at once. [`judge`] says how the batch continues what has been applied.
 //! 2. Read all that the new commands can touch ([`gather`]).
-//! 3. Fold, in memory.
+//! 3. Fold, in memory; each record has its outcome, or nothing is written.
 //! 4. Write each touched account once, and what else there is ([`write`]).
 //! 5. Commit; then read back what became of the records that had been applied before.
 //!
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StopWatch};
 
 use backon::Retryable;
-use ledger::{Command, Generation, Outcome, Timestamp, settle};
+use ledger::{Command, Generation, Timestamp, settle};
 use mongodb::ClientSession;
 use mongodb::bson::doc;
 use mongodb::error::ErrorKind;
@@ -39,8 +39,8 @@ use crate::spent::Step;
 /// What an attempt that committed has done.
 struct Done {
     continuation: Continuation,
-    /// Of the records that had not been applied before, in order; dead letters are not among them.
-    outcomes: Vec<Outcome>,
+    /// What became of the records that had not been applied before.
+    applied: Vec<AppliedOutcome>,
 }
 
 /// A batch and the terms on which it is applied.
@@ -89,9 +89,9 @@ impl Store {
         self.meter.count_attempt();
         let done = self.attempt(task).await?;
         let generation = done.continuation.generation;
-        let (before, new) = task.batch.records.split_at(done.continuation.redelivered);
+        let before = &task.batch.records[..done.continuation.redelivered];
         let mut applied = self.read_back(&task.batch, before, generation).await?;
-        applied.extend(task.batch.in_order(new, generation, done.outcomes));
+        applied.extend(done.applied);
         self.meter.count_batch();
         Ok(applied)
     }
@@ -141,7 +141,7 @@ impl Store {
         let new = &batch.records[continuation.redelivered..];
         if new.is_empty() {
             self.meter.lap(Step::Read, mark);
-            return Ok(Done { continuation, outcomes: Vec::new() });
+            return Ok(Done { continuation, applied: Vec::new() });
         }
         task.check_time()?;
         let commands: Vec<&Command> = new.iter().filter_map(LogRecord::command).collect();
@@ -149,18 +149,19 @@ impl Store {
         self.meter.lap(Step::Read, mark);
         task.check_time()?;
         let outcomes = settle(&mut gathered.book, commands.into_iter().cloned());
+        let applied = batch.in_order(new, continuation.generation, outcomes)?;
         let changes = gathered.book.into_changes();
         self.meter.lap(Step::Fold, mark);
         let work = write::Work {
             changes: &changes,
             before: &gathered.before,
-            unbooked: outcomes.iter().filter(|outcome| !outcome.is_booked()).collect(),
+            unbooked: applied.iter().filter_map(AppliedOutcome::unbooked).collect(),
             dead_letters: batch.dead_letters(new, continuation.generation),
             topic: &batch.topic,
             settled_at,
         };
         self.write(session, work, mark).await?;
-        Ok(Done { continuation, outcomes })
+        Ok(Done { continuation, applied })
     }
 
     /// Moves the fence behind the batch, whatever is to be said of it, and answers where it stood.

@@ -11,6 +11,7 @@ use mongodb::{ClientSession, SessionCursor};
 
 use super::Store;
 use super::commit::backoff;
+use super::rows::name_of;
 use crate::audit::{Chain, Checked, Difference, Sums};
 use crate::error::StoreError;
 use crate::shape::{ACCOUNTS, Fields, PAGES, StoredPage, read_account, read_contra, read_open_page, read_page};
@@ -75,7 +76,7 @@ impl Store {
         let mut sums = Sums::default();
         while accounts.advance(&mut session).await? {
             let fields = Fields(accounts.current());
-            let id = fields.text("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, ""))?;
+            let id = fields.text("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, name_of(fields.0)))?;
             if id.starts_with('@') {
                 sums.add_contra(&read_contra(fields).map_err(|wrong| wrong.in_document(ACCOUNTS, id))?);
                 continue;
@@ -95,7 +96,7 @@ async fn check_account(
     checked: &mut Checked,
 ) -> Result<ledger::Account, End> {
     let fields = Fields(row);
-    let id: AccountId = fields.parsed("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, ""))?;
+    let id: AccountId = fields.parsed("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, name_of(row)))?;
     let wrong = |wrong: crate::shape::Malformed| wrong.in_document(ACCOUNTS, &id);
     let account = read_account(fields, id.clone()).map_err(wrong)?;
     let open = read_open_page(fields).map_err(wrong)?;
@@ -122,9 +123,7 @@ impl Pages {
     async fn advance(&mut self, session: &mut ClientSession) -> Result<(), StoreError> {
         self.next = if self.cursor.advance(session).await? {
             let row = self.cursor.current();
-            let page =
-                read_page(Fields(row)).map_err(|wrong| wrong.in_document(PAGES, format!("{:?}", row.get("_id"))))?;
-            Some(page)
+            Some(read_page(Fields(row)).map_err(|wrong| wrong.in_document(PAGES, name_of(row)))?)
         } else {
             None
         };

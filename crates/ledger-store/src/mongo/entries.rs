@@ -5,17 +5,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures::TryStreamExt;
 use ledger::{AccountId, Entry, Outcome, Position, TransactionId};
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::{Document, doc};
 
 use super::rows::{WHOLE_REPLY, each};
 use super::{Store, committed};
 use crate::batch::DeadLetter;
 use crate::error::StoreError;
 use crate::shape::{
-    ACCOUNTS, DEAD_LETTERS, Fields, PAGES, UNBOOKED, read_dead_letter, read_open_page, read_page, read_unbooked,
-    stream_start,
+    ACCOUNTS, DEAD_LETTERS, PAGES, UNBOOKED, read_dead_letter, read_open_page, read_page, read_unbooked, stream_start,
 };
 
 impl Store {
@@ -128,16 +126,16 @@ impl Store {
         positions: &[Position],
     ) -> Result<HashMap<Position, DeadLetter>, StoreError> {
         let ids: Vec<String> = positions.iter().map(Position::to_string).collect();
-        let rows: Vec<RawDocumentBuf> = self
-            .collection(DEAD_LETTERS)
-            .find(doc! { "_id": { "$in": ids } })
-            .read_concern(committed())
-            .await?
-            .try_collect()
-            .await?;
-        rows.iter()
-            .map(|row| read_dead_letter(Fields(row)).map_err(|malformed| malformed.in_document(DEAD_LETTERS, "")))
-            .collect()
+        let letters = self.collection(DEAD_LETTERS);
+        let cursor = letters.find(doc! { "_id": { "$in": ids } }).read_concern(committed()).await?;
+        let mut found = HashMap::new();
+        each(cursor, DEAD_LETTERS, |fields| {
+            let (position, letter) = read_dead_letter(fields)?;
+            found.insert(position, letter);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Cursors over raw documents, row by row.
 
-use mongodb::bson::{RawDocument, RawDocumentBuf};
+use mongodb::bson::{Bson, RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::{ClientSession, Cursor, SessionCursor};
 
 use crate::error::StoreError;
@@ -42,9 +42,11 @@ fn read_row(
     read(Fields(row)).map_err(|malformed| malformed.in_document(collection, name_of(row)))
 }
 
-fn name_of(row: &RawDocument) -> String {
+/// A document's id, for people to read.
+pub(super) fn name_of(row: &RawDocument) -> String {
     match row.get("_id") {
-        Ok(Some(id)) => id.as_str().map_or_else(|| format!("{id:?}"), str::to_owned),
+        Ok(Some(RawBsonRef::String(id))) => id.to_owned(),
+        Ok(Some(id)) => Bson::try_from(id).map_or_else(|_| "with a broken id".to_owned(), |id| id.to_string()),
         _ => "without an id".to_owned(),
     }
 }

@@ -14,6 +14,8 @@ on_both_stores!(
     a_record_keeps_the_outcome_of_the_version_that_first_read_it,
     a_key_seen_before_is_replayed_or_refused,
     an_account_of_several_currencies_is_refused,
+    a_first_deposit_that_the_contra_account_refuses_leaves_no_account,
+    amounts_from_before_there_was_a_largest_stay_readable,
 );
 
 async fn a_first_deposit_opens_the_account(store: impl Books) {
@@ -96,6 +98,40 @@ async fn a_key_seen_before_is_replayed_or_refused(store: impl Books) {
     let outcomes = store.settle(&[again]).await;
     assert_eq!(status(&outcomes[0]), EntryStatus::Replayed { original: position(&refused_first) });
     assert_eq!(store.account_of("alice").await.balance, 10);
+}
+
+/// More than a command can name today.
+fn deposit_from_before(log: &mut Log, account: &str) -> ledger_store::LogRecord {
+    let amount = ledger::Amount::from_books(i64::MAX).unwrap();
+    log.push(account, ledger::Action::Deposit(ledger::Money { amount, ..crate::log::money(1) }))
+}
+
+async fn a_first_deposit_that_the_contra_account_refuses_leaves_no_account(store: impl Books) {
+    let mut log = Log::of(0);
+    let records = [deposit_from_before(&mut log, "alice"), log.deposit("bob", 2), log.deposit("bob", 1)];
+    let outcomes = store.settle(&records).await;
+    assert_eq!(refusal(&outcomes[1]), Refusal::BalanceLimit);
+    assert!(!outcome(&outcomes[1]).is_booked());
+    assert_eq!(status(&outcomes[2]), EntryStatus::Posted);
+    assert_eq!(store.account_of("bob").await.sequence, 1);
+    let refused = [log.deposit("carol", 1)];
+    let outcomes = store.settle(&refused).await;
+    assert_eq!(refusal(&outcomes[0]), Refusal::BalanceLimit);
+    assert_eq!(store.account(&"carol".parse().unwrap()).await.unwrap(), None);
+    let found = store.transaction(&command(&refused[0]).id()).await.unwrap();
+    assert_eq!(found, Lookup::Settled(outcome(&outcomes[0]).clone()));
+    assert_eq!(store.settle(&refused).await[0].applied, outcomes[0].applied);
+}
+
+async fn amounts_from_before_there_was_a_largest_stay_readable(store: impl Books) {
+    let mut log = Log::of(0);
+    let first = [deposit_from_before(&mut log, "alice")];
+    let outcomes = store.settle(&first).await;
+    assert_eq!(outcome(&outcomes[0]).entry.balance, i64::MAX);
+    store.settle(&(0..20).map(|_| log.withdrawal("alice", 1)).collect::<Vec<_>>()).await;
+    assert_eq!(store.whole_statement("alice").await.last(), Some(outcome(&outcomes[0])));
+    let unread_today = [Log::of(0).unreadable("alice")];
+    assert_eq!(store.settle(&unread_today).await[0].applied, outcomes[0].applied);
 }
 
 async fn an_account_of_several_currencies_is_refused(store: impl Books) {

@@ -16,4 +16,5 @@ mod log;
 mod lookup;
 mod pages;
 mod property;
+mod rejection;
 mod server;

@@ -37,13 +37,17 @@ impl Store {
         mark: &mut StopWatch,
     ) -> Result<(), StoreError> {
         let key_lifetime_ms = i64::try_from(self.config.key_lifetime.as_millis()).unwrap_or(i64::MAX);
+        let all = [
+            account_updates(&work),
+            new_accounts(&work),
+            pages(&work)?,
+            keys(&work, key_lifetime_ms),
+            set_aside(&work),
+            unbooked(&work),
+        ];
         let mut commands = Vec::new();
-        for statements in
-            [account_updates(&work), new_accounts(&work), pages(&work)?, keys(&work, key_lifetime_ms), set_aside(&work)]
-                .into_iter()
-                .chain([unbooked(&work)])
-        {
-            commands.extend(statements.into_commands()?);
+        for statements in &all {
+            commands.extend(statements.commands()?);
         }
         self.meter.lap(Step::Encode, mark);
         self.run(session, commands).await?;
