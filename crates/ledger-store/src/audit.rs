@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Account, AccountId, ContraAccount, Currency, Digest, Entry, page_number, page_sequences};
+use ledger::{Account, AccountId, ContraAccount, Currency, Digest, Entry, PAGE_CAPACITY, page_number};
 
 /// What a check has looked at, and the first difference it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +66,7 @@ impl<'a> Chain<'a> {
         if page != expected {
             return Err(Difference::PageOutOfPlace { account: account(), expected, found: page });
         }
-        let sequences = page_sequences(page);
-        if entries.len() as u64 != sequences.end() + 1 - sequences.start() {
+        if entries.len() as u64 != PAGE_CAPACITY {
             return Err(Difference::PageLength { account: account(), page, entries: entries.len() });
         }
         self.follow(entries, head)

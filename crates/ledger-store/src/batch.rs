@@ -1,6 +1,6 @@
 //! What goes into [`apply`](crate::Settling::apply) and what comes out.
 
-use ledger::{Command, Generation, Offset, Outcome, Partition, Position, Timestamp, TransactionId};
+use ledger::{AccountId, Command, Generation, Offset, Outcome, Partition, Position, Timestamp, TransactionId};
 
 use crate::error::ApplyFailure;
 
@@ -43,6 +43,13 @@ pub struct AppliedOutcome {
 pub enum Applied {
     Settled(Outcome),
     Unreadable(DeadLetter),
+}
+
+impl DeadLetter {
+    /// The account that its key names; without one, no client was ever told an id for it.
+    pub fn account(&self) -> Option<AccountId> {
+        std::str::from_utf8(self.key.as_deref()?).ok()?.parse().ok()
+    }
 }
 
 impl AppliedOutcome {
@@ -102,8 +109,7 @@ impl PartitionBatch {
         match record {
             LogRecord::Command(command) => Some(command.id()),
             LogRecord::Unreadable(letter) => {
-                let account = std::str::from_utf8(letter.key.as_deref()?).ok()?.parse().ok()?;
-                Some(TransactionId { account, position: self.position_of(record, generation) })
+                Some(TransactionId { account: letter.account()?, position: self.position_of(record, generation) })
             }
         }
     }

@@ -106,7 +106,8 @@ fn is_of_a_server_away(error: &DriverError) -> bool {
     }
 }
 
-fn code(error: &DriverError) -> Option<i32> {
+/// The code that the server gave a failure.
+pub(crate) fn code(error: &DriverError) -> Option<i32> {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => Some(command.code),
         ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),

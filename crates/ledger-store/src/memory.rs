@@ -215,7 +215,8 @@ impl Books {
         if !has_passed {
             return Lookup::Accepted;
         }
-        match (self.find(id), self.dead_letters.get(&position)) {
+        let letter = self.dead_letters.get(&position);
+        match (self.find(id), letter.filter(|letter| letter.account().as_ref() == Some(&id.account))) {
             (Some(outcome), _) => Lookup::Settled(outcome),
             (None, Some(letter)) => Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at },
             (None, None) => Lookup::NotFound,

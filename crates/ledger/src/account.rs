@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::account_id::AccountId;
 use crate::entry::Digest;
 use crate::hold::{Hold, MAX_OPEN_HOLDS};
-use crate::money::{Amount, Currency, Money, UnknownCurrency};
+use crate::money::{Amount, Currency, Money};
 use crate::position::{Partition, Position};
 use crate::refusal::Refusal;
 use crate::timestamp::Timestamp;
@@ -235,12 +235,35 @@ impl fmt::Display for ContraId {
     }
 }
 
+/// Text that does not name a contra account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a contra account's id is @world.<currency>.<partition>")]
+pub struct InvalidContraId;
+
 impl FromStr for ContraId {
-    type Err = UnknownCurrency;
+    type Err = InvalidContraId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (currency, partition) =
-            text.strip_prefix("@world.").and_then(|rest| rest.split_once('.')).ok_or(UnknownCurrency)?;
-        Ok(Self { currency: currency.parse()?, partition: partition.parse().map_err(|_| UnknownCurrency)? })
+        let parts = text.strip_prefix("@world.").and_then(|rest| rest.split_once('.'));
+        let read = |(currency, partition): (&str, &str)| {
+            Some(Self { currency: currency.parse().ok()?, partition: partition.parse().ok()? })
+        };
+        parts.and_then(read).ok_or(InvalidContraId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contra_ids_read_back_and_nothing_else_does() {
+        let id = ContraId { currency: "EUR".parse().unwrap(), partition: 3 };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in
+            ["", "alice", "@world", "@world.EUR", "@world.EUX.3", "@world.EUR.", "@world.EUR.65536", "world.EUR.3"]
+        {
+            assert_eq!(bad.parse::<ContraId>(), Err(InvalidContraId), "{bad:?}");
+        }
     }
 }

@@ -28,7 +28,7 @@ mod refusal;
 mod settle;
 mod timestamp;
 
-pub use account::{Account, ContraAccount, ContraId, Status};
+pub use account::{Account, ContraAccount, ContraId, InvalidContraId, Status};
 pub use account_id::{AccountId, InvalidAccountId};
 pub use book::{AccountChange, Book, Changes, KnownKey, Policy};
 pub use command::{Action, Command, Fingerprint, Idempotency, IdempotencyKey, InvalidText, Kind, Reference};

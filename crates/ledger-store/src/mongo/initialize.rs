@@ -8,7 +8,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Client, Database, IndexModel};
 
 use super::{Store, client_options};
-use crate::error::StoreError;
+use crate::error::{StoreError, code};
 use crate::shape::{COLLECTIONS, KEYS, PAGES};
 
 const ALREADY_INITIALIZED: i32 = 23;
@@ -103,11 +103,4 @@ fn indexes() -> [(&'static str, IndexModel); 4] {
         (PAGES, index("holds", sparse)),
         (KEYS, index("expires_at", until_expiry)),
     ]
-}
-
-fn code(error: &mongodb::error::Error) -> Option<i32> {
-    match error.kind.as_ref() {
-        mongodb::error::ErrorKind::Command(command) => Some(command.code),
-        _ => None,
-    }
 }

@@ -45,6 +45,7 @@ impl Store {
         }
         let letter = self.find_dead_letters(&[id.position]).await?.remove(&id.position);
         Ok(letter
+            .filter(|letter| letter.account().as_ref() == Some(&id.account))
             .map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at }))
     }
 
@@ -97,7 +98,8 @@ impl Store {
     }
 }
 
-/// Whether a partition whose fence is at this generation and offset can still come to the position.
+/// Whether a partition whose fence is at this generation and offset has left the position behind, settled or not: with the
+/// next generation, what was not settled of this one never will be.
 pub(super) fn has_passed(fence: Option<(ledger::Generation, Offset)>, position: Position) -> bool {
     fence
         .is_some_and(|(generation, next_offset)| (position.generation(), position.offset()) < (generation, next_offset))

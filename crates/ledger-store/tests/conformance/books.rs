@@ -55,6 +55,8 @@ async fn an_unreadable_record_is_set_aside(store: impl Books) {
     let id = ledger::TransactionId { account: "alice".parse().unwrap(), position: outcomes[1].position };
     let found = store.transaction(&id).await.unwrap();
     assert_eq!(found, Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at });
+    let of_nobody = ledger::TransactionId { account: "bob".parse().unwrap(), ..id };
+    assert_eq!(store.transaction(&of_nobody).await.unwrap(), Lookup::NotFound, "nobody was told this id");
     assert_eq!(store.settle(&records[1..2]).await[0].applied, outcomes[1].applied);
 }
 

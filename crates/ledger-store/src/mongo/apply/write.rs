@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Instant as StopWatch;
 
 use ledger::{
-    AccountChange, AccountId, Changes, Digest, Entry, Outcome, Position, Timestamp, page_sequences, turned_pages,
+    AccountChange, AccountId, Changes, Digest, Entry, Outcome, PAGE_CAPACITY, Position, Timestamp, page_sequences,
+    turned_pages,
 };
 use mongodb::ClientSession;
 
@@ -105,7 +106,7 @@ fn pages_of<'a>(change: &'a AccountChange, before: Option<&'a Before>) -> Result
             let sequences = page_sequences(number);
             let of_page: Vec<&Entry> =
                 std::iter::from_fn(|| entries.next_if(|entry| sequences.contains(&entry.sequence))).collect();
-            let is_whole = of_page.len() as u64 == sequences.end() - number_before(&sequences);
+            let is_whole = of_page.len() as u64 == PAGE_CAPACITY;
             let head: Option<Digest> = heads.next();
             match head {
                 Some(head) if is_whole => Ok(Page { account, entries: of_page, head }),
@@ -117,10 +118,6 @@ fn pages_of<'a>(change: &'a AccountChange, before: Option<&'a Before>) -> Result
             }
         })
         .collect()
-}
-
-fn number_before(sequences: &std::ops::RangeInclusive<u64>) -> u64 {
-    sequences.start() - 1
 }
 
 fn keys(work: &Work<'_>, lifetime_ms: i64) -> Statements {
