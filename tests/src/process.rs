@@ -46,14 +46,17 @@ impl Drop for Paused {
     }
 }
 
-/// The processes whose command line speaks of `text`, this one left out.
+/// The processes whose command line or environment speaks of `text`, this one left out.
 pub fn mentioning(text: &str) -> Vec<u32> {
     let own = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let mentions = |pid: &u32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        *pid != own && is_alive(*pid) && String::from_utf8_lossy(&line).contains(text)
+        let speaks = |file: &str| {
+            let said = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&said).contains(text)
+        };
+        *pid != own && is_alive(*pid) && (speaks("cmdline") || speaks("environ"))
     };
     pids.filter(mentions).collect()
 }

@@ -9,13 +9,16 @@ use tempfile::TempDir;
 
 use crate::guardian::Guardian;
 use crate::logs::{self, Expected};
+use crate::sources::Sources;
 use crate::workspace::{dev_program, root};
 use crate::{Client, Log, Status, process, wait_until};
 
 /// What `dev up` is told beside where and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     pub args: Vec<&'static str>,
+    /// `dev watch` instead, of a copy of the sources.
+    pub watch: Option<Sources>,
 }
 
 /// A whole stack in a directory of its own. Ended when the value goes; a panic keeps the directory to look at.
@@ -46,8 +49,12 @@ impl Stack {
         let log = self.data().join("up.log");
         let said = File::create(&log)?;
         let mut up = Command::new(dev);
-        up.args(["up", "--detach", "--port", "0", "--data"]).arg(self.data()).args(&self.options.args);
+        let word = if self.options.watch.is_some() { "watch" } else { "up" };
+        up.args([word, "--detach", "--port", "0", "--data"]).arg(self.data()).args(&self.options.args);
         up.current_dir(root()).stdout(said.try_clone()?).stderr(said);
+        if let Some(sources) = &self.options.watch {
+            sources.name_in(&mut up);
+        }
         let status = up.status().context("cannot run dev up")?;
         if !status.success() {
             bail!("dev up: {status}\n{}", fs::read_to_string(&log).unwrap_or_default());
@@ -74,6 +81,11 @@ impl Stack {
     pub fn finish(mut self, expected: &[Expected]) -> Result<()> {
         self.down()?;
         logs::scan(&self.data().join("logs"), expected).inspect_err(|_| self.keep())
+    }
+
+    /// What `dev watch` compiles.
+    pub fn sources(&self) -> Result<&Sources> {
+        self.options.watch.as_ref().context("this stack watches no sources")
     }
 
     pub fn data(&self) -> &Path {

@@ -42,6 +42,7 @@ fn build_dev() -> Result<PathBuf> {
     Ok(target().join("debug/dev"))
 }
 
-fn target() -> PathBuf {
+/// Where cargo puts what it compiles.
+pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

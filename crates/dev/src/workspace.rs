@@ -1,5 +1,6 @@
 //! Where things are: the repository, the parts it shares between stacks, and the files of one stack.
 
+use crate::prepare::build::TARGET;
 use anyhow::{Context, Result};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,19 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The repository this program was compiled in.
+    /// The repository this program was compiled in; or the one PASSBOOK_ROOT names, for a test with a copy of its own.
     pub(crate) fn here() -> Result<Self> {
-        let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = crate_dir.ancestors().nth(2).context("crates/dev lies two levels below the repository")?.to_owned();
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let root = match env::var_os("PASSBOOK_ROOT") {
+            Some(root) => PathBuf::from(root),
+            None => {
+                let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+                crate_dir.ancestors().nth(2).context("crates/dev lies two levels below the repository")?.to_owned()
+            }
+        };
+        let target = match env::var_os(TARGET) {
+            Some(target) => std::path::absolute(target).context(TARGET)?,
+            None => root.join("target"),
+        };
         Ok(Self { root, target })
     }
 

@@ -85,7 +85,7 @@ fn interrupt_when_ready(up: &mut Child, data: &Path) -> Result<Vec<u32>> {
 
 /// Plain Lambda: many environments, one request in each.
 fn one_request_per_environment_settles_too() -> Result<()> {
-    let stack = Stack::start(Options { args: vec!["--one-request-per-environment"] })?;
+    let stack = Stack::start(Options { args: vec!["--one-request-per-environment"], ..Options::default() })?;
     let client = stack.client();
     let waiting: Vec<_> = (0..8)
         .map(|number| {
@@ -104,7 +104,7 @@ fn one_request_per_environment_settles_too() -> Result<()> {
 }
 
 fn embedded_broker_forgets_and_money_stays() -> Result<()> {
-    let mut stack = Stack::start(Options { args: vec!["--broker", "embedded"] })?;
+    let mut stack = Stack::start(Options { args: vec!["--broker", "embedded"], ..Options::default() })?;
     let first = stack.client().settle(&deposit("embedded", 100))?;
     stack.down()?;
     stack.up()?;

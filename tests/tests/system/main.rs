@@ -15,6 +15,7 @@ mod outage;
 mod redelivery;
 mod shared;
 mod unreadable;
+mod watch;
 
 /// `#[test]` without the attribute: the functions of a module under its name.
 macro_rules! trials {
@@ -35,6 +36,7 @@ fn main() {
         unreadable::trials(),
         benchmark::trials(),
         lifecycle::trials(),
+        watch::trials(),
         shared::last_trial(&shared::CALM),
         chaos::trials(),
         outage::trials(),

@@ -1,34 +1,102 @@
 //! `cargo lambda watch`: the same functions, compiled again at every edit.
 //!
-//! It knows no template, so the variables template.yaml gives to the functions are given here.
+//! It knows no template, so the variables template.yaml gives to the functions are given here; a test compares them. It
+//! starts `cargo run --bin FUNCTION` with what it has in its own environment, one for both functions.
 
 use super::{Part, Probe, Stop, args, lambda_local::Parameters, loopback};
+use crate::prepare::build;
 use crate::workspace::Workspace;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const NAME: &str = "cargo-lambda";
 
+/// What template.yaml says without a parameter, of either function.
+const CONSTANTS: [(&str, &str); 3] =
+    [("MONGODB_DATABASE", "passbook"), ("RUST_LOG", "info"), ("APPEND_TIMEOUT_MS", "5000")];
+
 pub(crate) fn part(workspace: &Workspace, program: PathBuf, port: u16, parameters: &Parameters) -> Part {
     let port_text = port.to_string();
     // Release, so that the dependencies `up` has compiled serve here too.
     let words = ["lambda", "watch", "--release", "-A", "127.0.0.1", "-P", &port_text];
-    let functions = [
-        ("KAFKA_BOOTSTRAP_SERVERS", parameters.brokers.as_str()),
-        ("MONGODB_URI", parameters.mongo.as_str()),
-        ("MONGODB_DATABASE", "passbook"),
-        ("RUST_LOG", "info"),
-    ];
+    let mut env = variables(parameters);
+    env.push((build::TARGET.to_owned(), workspace.target().display().to_string()));
     Part {
         name: NAME,
         program,
         args: args(words),
-        env: functions.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        env,
         dir: Some(workspace.root().to_owned()),
         address: format!("http://127.0.0.1:{port}"),
         ready: Probe::Port(loopback(port)),
         ready_within: Duration::from_secs(120),
         stop: Stop::terminate(10),
         forgets: false,
+    }
+}
+
+/// The functions' environment: the template's, and over it what `--env` says.
+fn variables(parameters: &Parameters) -> Vec<(String, String)> {
+    let addresses =
+        [("KAFKA_BOOTSTRAP_SERVERS", parameters.brokers.as_str()), ("MONGODB_URI", parameters.mongo.as_str())];
+    let of_template = addresses.into_iter().chain(CONSTANTS).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let told = parameters.env.iter().filter_map(|assignment| assignment.split_once('='));
+    of_template.chain(told.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+
+    /// `NAME: value` below every `Variables:` of the template, as text; its indentation is its structure.
+    fn variables_of(template: &str) -> BTreeMap<String, String> {
+        let depth = |line: &str| line.len() - line.trim_start().len();
+        let mut found = BTreeMap::new();
+        let mut lines = template.lines().peekable();
+        while let Some(line) = lines.next() {
+            while line.trim() == "Variables:"
+                && let Some(variable) = lines.next_if(|next| depth(next) > depth(line))
+            {
+                let (name, value) = variable.trim().split_once(": ").unwrap();
+                found.insert(name.to_owned(), value.trim_matches('"').to_owned());
+            }
+        }
+        found
+    }
+
+    /// Whether a parameter may be left alone: unset and empty are the same to the functions.
+    fn is_empty_by_default(template: &str, parameter: &str) -> bool {
+        let declared = template.split_once(&format!("\n  {parameter}:\n")).unwrap().1;
+        declared.lines().take_while(|line| line.starts_with("    ")).any(|line| line.trim() == "Default: \"\"")
+    }
+
+    #[test]
+    fn the_functions_get_what_the_template_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
+        let template = fs::read_to_string(path).unwrap();
+        let parameters = Parameters {
+            brokers: "broker".into(),
+            mongo: "mongo".into(),
+            one_request_per_environment: true,
+            env: vec!["RUST_LOG=debug".into()],
+        };
+        let given: BTreeMap<String, String> = variables(&parameters).into_iter().collect();
+        let wanted = variables_of(&template);
+        assert!(wanted.len() > 5, "{wanted:?}");
+        for (name, value) in &wanted {
+            let given = given.get(name).map(String::as_str);
+            match (name.as_str(), value.strip_prefix("!Ref ")) {
+                ("RUST_LOG", _) => assert_eq!(given, Some("debug"), "--env is over the template"),
+                (_, Some("KafkaBootstrapServers")) => assert_eq!(given, Some("broker")),
+                (_, Some("MongoUri")) => assert_eq!(given, Some("mongo")),
+                (_, Some("MongoDatabase")) => assert_eq!(given, Some("passbook")),
+                (name, Some(parameter)) => assert!(is_empty_by_default(&template, parameter), "{name}"),
+                (name, None) => assert_eq!(given, Some(value.as_str()), "{name}"),
+            }
+        }
+        assert!(given.keys().all(|name| wanted.contains_key(name)), "{given:?}");
     }
 }

@@ -9,10 +9,14 @@ use std::process::Command;
 const OF_A_PACKAGE: [&str; 5] =
     ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
 
+/// Where cargo puts what it compiles.
+pub(crate) const TARGET: &str = "CARGO_TARGET_DIR";
+
 /// The cargo this program was started by, else the one on the PATH, in the repository.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace.root());
+    // What this program was told, told to a cargo that runs in another directory; or what it took for granted.
+    cargo.current_dir(workspace.root()).env(TARGET, workspace.target());
     forget_this_package(&mut cargo);
     cargo
 }

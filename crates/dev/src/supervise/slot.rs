@@ -4,6 +4,7 @@ use super::backoff::Backoff;
 use super::{Events, PROBE_EVERY};
 use crate::mark::Mark;
 use crate::part::Part;
+use crate::prepare::build;
 use crate::process::Identity;
 use anyhow::{Context, Result};
 use std::fs::{self, File};
@@ -53,6 +54,8 @@ impl Slot {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("cannot write {}", self.log.display()))?;
         let mut command = Command::new(&part.program);
+        // One of the parts compiles.
+        build::forget_this_package(&mut command);
         command.args(&part.args).envs(part.env.iter().cloned()).envs([self.mark.variable()]).process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         if let Some(dir) = &part.dir {

@@ -37,7 +37,8 @@ pub(crate) struct UpArgs {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) partitions: u16,
 
-    /// As plain Lambda does: an execution environment takes one request at a time, and there are many of them
+    /// As plain Lambda does: an execution environment takes one request at a time, and there are many of them (`watch`
+    /// has one, whatever is said)
     #[arg(long)]
     pub(crate) one_request_per_environment: bool,
 

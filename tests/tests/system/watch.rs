@@ -1,0 +1,59 @@
+//! The same functions under `cargo lambda watch`: money moves, an edit is live at the next request, a burst is queued.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use system_tests::logs::Expected;
+use system_tests::{Options, Sources, Stack, ab, deposit, operator, wait_until};
+
+use crate::shared::lone_trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![lone_trial(
+        "watch::edit_of_a_handler_is_live_at_the_next_request",
+        edit_of_a_handler_is_live_at_the_next_request,
+    )]
+}
+
+/// One function is compiled and linked in release; half a minute on two idle cores.
+const COMPILED_WITHIN: Duration = Duration::from_secs(240);
+
+const EXPECTED: [Expected; 3] = [
+    Expected { log: "cargo-lambda", says: "command killed code=ForceStop", why: RESTARTED },
+    Expected { log: "cargo-lambda", says: "while waiting on process", why: RESTARTED },
+    Expected { log: "cargo-lambda", says: "runtime error err=io(waiting on process group)", why: RESTARTED },
+];
+
+const RESTARTED: &str = "an edit has cargo-lambda kill the functions that run, and it calls that an error";
+
+fn edit_of_a_handler_is_live_at_the_next_request() -> Result<()> {
+    let stack = Stack::start(Options { watch: Some(Sources::copy()?), ..Options::default() })?;
+    let client = stack.client();
+    assert_eq!(client.settle(&deposit("watched", 500))?["status"], "posted");
+
+    stack.sources()?.edit("functions/api/src/routes.rs", "nothing stands at", "nothing whatever stands at")?;
+    wait_until("the edit is live", COMPILED_WITHIN, || {
+        let problem = client.get("/nowhere")?.problem(404)?;
+        Ok(problem["detail"].as_str().is_some_and(|detail| detail.starts_with("nothing whatever")).then_some(()))
+    })?;
+    compiled_the_edited_function_alone(&stack)?;
+    assert_eq!(client.settle(&deposit("watched", 1))?["balance"], 501, "settler is back too");
+
+    let report = ab::run(stack.url(), 2_000, 150)?;
+    ensure!((report.complete, report.failed, report.non_2xx) == (2_000, 0, 0), "{report:?}");
+    operator::settle_all(&stack, Duration::from_secs(60))?;
+    stack.finish(&EXPECTED)
+}
+
+/// What the functions depend on is compiled once, by whatever command came first.
+fn compiled_the_edited_function_alone(stack: &Stack) -> Result<()> {
+    let said = fs::read_to_string(stack.log_file("cargo-lambda")).context("cargo-lambda has no log")?;
+    let compiled = said.lines().filter_map(|line| line.trim_start().strip_prefix("Compiling "));
+    let mut compiled: Vec<_> = compiled.filter_map(|rest| rest.split(' ').next()).collect();
+    // An edit while it compiles begins anew.
+    compiled.dedup();
+    assert_eq!(compiled, ["api"]);
+    Ok(())
+}
