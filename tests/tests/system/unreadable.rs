@@ -24,12 +24,18 @@ fn records_that_nobody_can_read_are_set_aside(stack: &Stack) -> Result<()> {
     let good = log.records_since(COMMANDS, &commands)?.pop().context("the deposit's record")?;
     let partition = Some(good.partition);
     let key = good.key.as_deref();
-    let garbage: [KeyAndValue<'_>; 7] = [
+    let value = String::from_utf8(good.value.clone().context("the deposit's value")?)?;
+    let too_large = value.replace(":100,", ":9007199254740992,");
+    let with_more = value.replace(":100,", r#":100,"colour":"red","#);
+    assert!(too_large != value && with_more != value, "{value}");
+    let garbage: [KeyAndValue<'_>; 9] = [
         (key, Some(b"not JSON")),
         (key, Some(b"")),
         (key, None),
         (key, Some(b"\xff\xfe\x00")),
         (key, Some(br#"{"v":999,"command":"from the future"}"#)),
+        (key, Some(too_large.as_bytes())),
+        (key, Some(with_more.as_bytes())),
         (Some(b"somebody-else"), good.value.as_deref()),
         (None, good.value.as_deref()),
     ];
