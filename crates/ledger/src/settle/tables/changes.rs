@@ -153,6 +153,12 @@ fn entries_say_what_was_asked_and_what_is_left_of_the_hold() {
 }
 
 #[test]
+fn release_says_what_it_gave_back_where_no_command_could_name_as_much() {
+    let (outcomes, _) = changes(open(MAX), &[hold(MAX), release(0)]);
+    assert_eq!(outcomes[1].entry.money, Some(euros(MAX)));
+}
+
+#[test]
 fn page_heads_are_the_digests_of_each_pages_last_entry() {
     for (before, new) in [(0, 15), (0, 16), (0, 33), (15, 1), (16, 16), (5, 60)] {
         let mut first = nothing().book();
