@@ -23,6 +23,7 @@ pub mod checkpoint;
 mod context;
 pub mod delivery;
 mod invoker;
+pub mod line;
 mod poller;
 mod progress;
 mod record;

@@ -1,19 +1,22 @@
 //! Which records make the next batch, and when: a pure core with the time as an argument.
 //!
 //! Bounds: per partition no more is buffered than one batch holds ([`Batcher::has_room`] says when to fetch on), and at
-//! most [`IN_FLIGHT`] batches are out. A batch has at most [`Limits::records`] records of [`Limits::bytes`] of JSON.
+//! most [`IN_FLIGHT`] batches are being tried at a time. A batch has at most [`Limits::records`] records of
+//! [`Limits::bytes`] of JSON.
 //!
 //! Promises: records of a partition leave in order; a partition has at most one batch out, and none is taken from it
-//! before [`Batcher::release`]; a batch leaves when it is full, or when the window ends and there is any record. The
-//! window opens when a batch leaves, and again when the last one out comes back; while nothing arrives, windows follow
-//! one another, as Lambda's do. A window of zero takes what is there at once.
+//! before [`Batcher::release`]; nor is one while an invocation with records of it is still running, be it for an earlier
+//! assignment. A batch that waits for its next try keeps its partitions, but no place among those in flight. A batch
+//! leaves when it is full, or when the window ends and there is any record. The window opens when a batch leaves, and
+//! again when one is done with and no other is being tried; while nothing arrives, windows follow one another, as
+//! Lambda's do. A window of zero takes what is there at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::record::{Partition, Record};
 
-/// Batches of one poller that may be out at a time, as for a provisioned poller on AWS.
+/// Batches of one poller that may be tried at a time, as for a provisioned poller on AWS.
 pub const IN_FLIGHT: usize = 5;
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
@@ -61,7 +64,10 @@ pub struct Batcher {
     lanes: BTreeMap<Partition, Lane>,
     /// Where the next batch begins to look, so that a busy partition does not starve the others.
     turn: Partition,
-    out: usize,
+    /// Batches being tried.
+    in_flight: usize,
+    /// The partitions whose records are in them. A partition that was revoked stays until its invocation ends.
+    invoked: BTreeSet<Partition>,
     window_opened: Instant,
     epochs: u64,
 }
@@ -70,7 +76,8 @@ impl Batcher {
     /// A batcher without partitions.
     #[must_use]
     pub fn new(limits: Limits, now: Instant) -> Self {
-        Self { limits, lanes: BTreeMap::new(), turn: 0, out: 0, window_opened: now, epochs: 0 }
+        let (lanes, invoked) = (BTreeMap::new(), BTreeSet::new());
+        Self { limits, lanes, turn: 0, in_flight: 0, invoked, window_opened: now, epochs: 0 }
     }
 
     /// A partition was assigned.
@@ -118,11 +125,10 @@ impl Batcher {
 
     /// The next batch, when one is due.
     pub fn take(&mut self, now: Instant) -> Option<Vec<Slice>> {
-        if self.out >= IN_FLIGHT || !(self.is_full() || (self.has_any() && now >= self.window_end())) {
+        if !self.has_place() || !(self.is_full() || (self.has_any() && now >= self.window_end())) {
             return None;
         }
         let slices = self.fill();
-        self.out += 1;
         self.window_opened = now;
         Some(slices)
     }
@@ -130,7 +136,30 @@ impl Batcher {
     /// When [`Batcher::take`] is due although nothing else happens.
     #[must_use]
     pub fn wake_at(&self) -> Option<Instant> {
-        (self.out < IN_FLIGHT && self.has_any()).then(|| self.window_end())
+        (self.has_place() && self.has_any()).then(|| self.window_end())
+    }
+
+    /// Whether one more batch may be tried.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.in_flight < IN_FLIGHT
+    }
+
+    /// An invocation with records of these partitions begins: it takes a place.
+    pub fn began(&mut self, partitions: impl IntoIterator<Item = Partition>) {
+        self.in_flight += 1;
+        for partition in partitions {
+            let alone = self.invoked.insert(partition);
+            debug_assert!(alone, "partition {partition} is in two invocations at once");
+        }
+    }
+
+    /// That invocation ended: its place is free, whatever becomes of the batch.
+    pub fn ended(&mut self, partitions: impl IntoIterator<Item = Partition>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        for partition in partitions {
+            self.invoked.remove(&partition);
+        }
     }
 
     /// A partition of a batch is done with.
@@ -142,14 +171,15 @@ impl Batcher {
 
     /// A batch is done with altogether.
     pub fn returned(&mut self, now: Instant) {
-        self.out = self.out.saturating_sub(1);
-        if self.out == 0 {
+        if self.in_flight == 0 {
             self.window_opened = now;
         }
     }
 
+    /// The lanes a batch may take records from.
     fn free(&self) -> impl Iterator<Item = &Lane> {
-        self.lanes.values().filter(|lane| !lane.out && !lane.buffer.is_empty())
+        let lanes = self.lanes.iter().filter(|(partition, lane)| !lane.out && !self.invoked.contains(partition));
+        lanes.map(|(_, lane)| lane).filter(|lane| !lane.buffer.is_empty())
     }
 
     fn has_any(&self) -> bool {
@@ -182,6 +212,7 @@ impl Batcher {
             .range(self.turn..)
             .chain(self.lanes.range(..self.turn))
             .map(|(partition, _)| *partition)
+            .filter(|partition| !self.invoked.contains(partition))
             .collect();
         let mut slices = vec![];
         for partition in order {

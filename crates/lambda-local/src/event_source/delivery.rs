@@ -117,6 +117,12 @@ impl Delivery {
         self.parts.front().into_iter().flat_map(|part| part.slices.iter())
     }
 
+    /// The partitions of the records to try now.
+    #[must_use]
+    pub fn partitions(&self) -> BTreeSet<Partition> {
+        self.slices().map(|slice| slice.partition).collect()
+    }
+
     /// Whether a record is among those being tried.
     #[must_use]
     pub fn contains(&self, partition: Partition, offset: i64) -> bool {

@@ -4,8 +4,9 @@
 //! Each partition has a queue of its own, read only as far as the batcher has room: a function that fails for an hour
 //! holds up its own partitions only, the others flow, and rebalances are served all the while.
 //!
-//! Bounds: what librdkafka fetches ahead (16 MB a partition at most), one batch's worth per partition in the batcher, and
-//! [`batcher::IN_FLIGHT`] batches of at most 6 MB.
+//! Bounds: what librdkafka fetches ahead (16 MB a partition at most), one batch's worth per partition in the batcher,
+//! [`batcher::IN_FLIGHT`] batches of at most 6 MB being tried, and those that wait to be tried again: one per partition
+//! at most.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::checkpoint::Checkpoint;
 use super::context::{Context, Happened};
 use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled, Verdict};
 use super::invoker::{Invoked, Invoker};
+use super::line::Line;
 use super::progress::Progress;
 use super::record::{Envelope, Partition, Raw, Record};
 use super::response;
@@ -48,7 +50,7 @@ pub(super) struct Setup {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// What comes back to the poller of a batch in flight.
+/// What comes back to the poller of a batch.
 enum Step {
     /// The wait before its next try is over.
     Waited(Delivery),
@@ -61,8 +63,10 @@ struct Poller {
     wake: Arc<Notify>,
     queues: BTreeMap<Partition, PartitionQueue<Context>>,
     batcher: Batcher,
+    line: Line,
     checkpoint: Checkpoint,
-    in_flight: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// Invocations, and waits for the next one.
+    steps: FuturesUnordered<BoxFuture<'static, Step>>,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
 }
@@ -75,8 +79,9 @@ pub(super) async fn run(setup: Setup) {
         batcher: Batcher::new(setup.limits, now),
         setup,
         queues: BTreeMap::new(),
+        line: Line::default(),
         checkpoint: Checkpoint::default(),
-        in_flight: FuturesUnordered::new(),
+        steps: FuturesUnordered::new(),
         commit_not_before: None,
     };
     let mut stop = poller.setup.stop.clone();
@@ -93,8 +98,8 @@ impl Poller {
         self.serve_consumer();
         let more = self.fetch();
         let now = Instant::now();
-        while let Some(slices) = self.batcher.take(now) {
-            self.begin(Delivery::new(slices));
+        while let Some(delivery) = self.line.next(&mut self.batcher, now) {
+            self.begin(delivery);
         }
         self.commit(now);
         more
@@ -108,7 +113,7 @@ impl Poller {
         let latest = Instant::now() + TURN;
         let until = self.batcher.wake_at().map_or(latest, |due| due.min(latest));
         tokio::select! {
-            Some(step) = self.in_flight.next() => self.go_on(step),
+            Some(step) = self.steps.next() => self.go_on(step),
             () = self.wake.notified() => {}
             () = tokio::time::sleep_until(until.into()) => {}
             _ = stop.wait_for(|stop| *stop) => {}
@@ -197,7 +202,7 @@ impl Poller {
         let record = encode(message);
         let (partition, offset) = (message.partition(), record.offset);
         if !self.batcher.push(partition, record, Instant::now()) {
-            tracing::warn!(
+            tracing::error!(
                 topic = self.setup.topic,
                 partition,
                 offset,
@@ -208,13 +213,14 @@ impl Poller {
 
     fn go_on(&mut self, step: Step) {
         match step {
-            Step::Waited(delivery) => self.begin(delivery),
+            Step::Waited(delivery) => self.line.join(delivery),
             Step::Tried(delivery, outcome) => {
+                self.batcher.ended(delivery.partitions());
                 let Verdict { settled, given_up, again } = delivery.conclude(&outcome, &self.setup.policy, random());
                 self.book(settled, &given_up);
                 match again {
-                    Some((delivery, wait)) if wait.is_zero() => self.begin(delivery),
-                    Some((delivery, wait)) => self.in_flight.push(Box::pin(self.pause(delivery, wait))),
+                    Some((delivery, wait)) if wait.is_zero() => self.line.join(delivery),
+                    Some((delivery, wait)) => self.steps.push(Box::pin(self.pause(delivery, wait))),
                     None => self.batcher.returned(Instant::now()),
                 }
             }
@@ -228,14 +234,26 @@ impl Poller {
         let Verdict { settled, given_up, again } = delivery.without_expired(&self.setup.policy, epoch_ms());
         self.book(settled, &given_up);
         match again {
-            Some((delivery, _)) => self.in_flight.push(Box::pin(self.attempt(delivery))),
+            Some((delivery, _)) => {
+                self.batcher.began(delivery.partitions());
+                self.steps.push(Box::pin(self.attempt(delivery)));
+            }
             None => self.batcher.returned(Instant::now()),
         }
     }
 
     fn book(&mut self, settled: Vec<Settled>, given_up: &[GivenUp]) {
         for given_up in given_up {
-            tracing::warn!(topic = self.setup.topic, ?given_up, "records are given up");
+            let GivenUp { partition, first, last, count } = given_up;
+            let topic = &self.setup.topic;
+            tracing::error!(
+                topic,
+                partition,
+                first_offset = first,
+                last_offset = last,
+                records = count,
+                "given up: failed too often or too old, and the function will not see them again"
+            );
         }
         for settled in settled {
             self.checkpoint.settled(settled);
@@ -304,7 +322,7 @@ impl Poller {
 
     /// What runs may end; nothing new is tried.
     async fn finish(mut self) {
-        while let Some(step) = self.in_flight.next().await {
+        while let Some(step) = self.steps.next().await {
             if let Step::Tried(delivery, outcome) = step {
                 let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
                 self.book(verdict.settled, &verdict.given_up);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::batcher::{Batcher, IN_FLIGHT, Limits, Slice};
 use super::checkpoint::Checkpoint;
 use super::delivery::{Delivery, Outcome, Policy, Verdict};
+use super::line::Line;
 use super::record::{Partition, Record};
 use crate::template::RetrySpec;
 
@@ -24,6 +25,8 @@ enum Happening {
     Pass(u64),
     /// A batch in flight comes back: which, how, and which of its records failed.
     Return(usize, How),
+    /// The wait of a batch is over: which.
+    Wake(usize),
     /// Every partition is taken away and given back.
     Rebalance,
     /// The broker does not take a commit.
@@ -50,6 +53,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => (0..PARTITIONS, 190usize..300).prop_map(|(partition, bytes)| Happening::Write(partition, bytes)),
         3 => (0u64..700).prop_map(Happening::Pass),
         4 => (0usize..8, how).prop_map(|(which, how)| Happening::Return(which, how)),
+        2 => (0usize..8).prop_map(Happening::Wake),
         1 => Just(Happening::Rebalance),
         1 => Just(Happening::CommitFails),
     ];
@@ -65,8 +69,11 @@ struct World {
     /// How far the consumer has read.
     position: BTreeMap<Partition, i64>,
     batcher: Batcher,
+    line: Line,
     checkpoint: Checkpoint,
     in_flight: Vec<Delivery>,
+    /// Those that wait for their next try.
+    waiting: Vec<Delivery>,
     /// Every record that was settled, or given up, or passed over.
     settled: BTreeSet<(Partition, i64)>,
 }
@@ -82,8 +89,10 @@ impl World {
             committed: BTreeMap::new(),
             position: BTreeMap::new(),
             batcher: Batcher::new(LIMITS, now),
+            line: Line::default(),
             checkpoint: Checkpoint::default(),
             in_flight: vec![],
+            waiting: vec![],
             settled: BTreeSet::new(),
         };
         world.assign();
@@ -103,6 +112,11 @@ impl World {
             Happening::Write(partition, bytes) => self.log.get_mut(partition).expect("a partition").push(*bytes),
             Happening::Pass(ms) => self.now += Duration::from_millis(*ms),
             Happening::Return(which, how) => self.come_back(*which, how),
+            Happening::Wake(which) if !self.waiting.is_empty() => {
+                let delivery = self.waiting.remove(which % self.waiting.len());
+                self.line.join(delivery);
+            }
+            Happening::Wake(_) => {}
             Happening::Rebalance => {
                 for partition in 0..PARTITIONS {
                     self.batcher.revoke(partition);
@@ -131,10 +145,8 @@ impl World {
                 *position += 1;
             }
         }
-        while let Some(slices) = self.batcher.take(self.now) {
-            check_batch(&slices);
-            self.in_flight.push(Delivery::new(slices));
-            assert!(self.in_flight.len() <= IN_FLIGHT);
+        while let Some(delivery) = self.line.next(&mut self.batcher, self.now) {
+            self.begin(delivery);
         }
         for (partition, next) in self.checkpoint.take() {
             let unsettled = (0..next).find(|offset| !self.settled.contains(&(partition, *offset)));
@@ -142,6 +154,19 @@ impl World {
             let before = self.committed.insert(partition, next);
             assert!(before <= Some(next), "a commit went back from {before:?} to {next}");
         }
+    }
+
+    fn begin(&mut self, delivery: Delivery) {
+        let rest = delivery.without_revoked(|partition, epoch| self.batcher.is_current(partition, epoch));
+        let Some(delivery) = rest else { return self.batcher.returned(self.now) };
+        check_batch(&delivery.slices().cloned().collect::<Vec<_>>());
+        let partitions = delivery.partitions();
+        let mut invoked = self.in_flight.iter().flat_map(Delivery::partitions);
+        assert!(invoked.all(|partition| !partitions.contains(&partition)), "a partition is invoked twice at once");
+        drop(invoked);
+        self.batcher.began(partitions);
+        self.in_flight.push(delivery);
+        assert!(self.in_flight.len() <= IN_FLIGHT);
     }
 
     fn come_back(&mut self, which: usize, how: &How) {
@@ -169,6 +194,7 @@ impl World {
             }
             _ => {}
         }
+        self.batcher.ended(delivery.partitions());
         let verdict = delivery.conclude(&outcome, &self.policy, 7);
         self.act_on(verdict);
     }
@@ -187,7 +213,7 @@ impl World {
         match verdict.again {
             Some((delivery, wait)) => {
                 assert!(wait <= self.policy.longest_wait);
-                self.in_flight.push(delivery);
+                self.waiting.push(delivery);
             }
             None => self.batcher.returned(self.now),
         }
@@ -211,7 +237,7 @@ fn check_batch(slices: &[Slice]) {
     let partitions: BTreeSet<_> = slices.iter().map(|slice| slice.partition).collect();
     assert_eq!(partitions.len(), slices.len(), "a partition stands in a batch once");
     for slice in slices {
-        assert!(slice.records.windows(2).all(|pair| pair[0].offset + 1 == pair[1].offset), "in order, without a gap");
+        assert!(slice.records.windows(2).all(|pair| pair[0].offset < pair[1].offset), "in order");
     }
 }
 
@@ -231,6 +257,7 @@ proptest! {
                 break;
             }
             world.step(&Happening::Pass(500));
+            world.step(&Happening::Wake(0));
             world.step(&Happening::Return(0, How::Success));
         }
         prop_assert!(world.is_done(), "committed {:?} of {:?}", world.committed, world.log);
@@ -240,6 +267,7 @@ proptest! {
 /// Batches, by size and time.
 mod batches {
     use super::*;
+    use crate::event_source::batcher::Epoch;
 
     fn batcher(window_ms: u64) -> (Batcher, Instant) {
         let now = Instant::now();
@@ -259,6 +287,7 @@ mod batches {
 
     fn taken(batcher: &mut Batcher, now: Instant) -> Option<Vec<(Partition, Vec<i64>)>> {
         let slices = batcher.take(now)?;
+        batcher.began(slices.iter().map(|slice| slice.partition));
         let offsets = |slice: &Slice| slice.records.iter().map(|record| record.offset).collect();
         Some(slices.iter().map(|slice| (slice.partition, offsets(slice))).collect())
     }
@@ -300,10 +329,52 @@ mod batches {
         assert_eq!(taken(&mut batcher, now), None);
         push(&mut batcher, 1, 0..1, now);
         assert_eq!(taken(&mut batcher, now), Some(vec![(1, vec![0])]), "the others go on");
-        let epoch = super::super::batcher::Epoch(1);
-        batcher.release(0, epoch);
+        batcher.ended([0]);
+        assert_eq!(taken(&mut batcher, now), None, "while it waits for its next try its partition is taken");
+        batcher.release(0, Epoch(1));
         batcher.returned(now);
         assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![5])]));
+    }
+
+    #[test]
+    fn a_partition_that_comes_back_waits_for_the_invocation_of_its_earlier_assignment() {
+        let (mut batcher, now) = batcher(0);
+        push(&mut batcher, 0, 0..2, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1])]));
+        batcher.revoke(0);
+        assert_eq!(batcher.assign(0), Epoch(4));
+        push(&mut batcher, 0, 0..2, now);
+        assert_eq!((taken(&mut batcher, now), batcher.wake_at()), (None, None));
+        batcher.release(0, Epoch(1));
+        assert_eq!(taken(&mut batcher, now), None, "what the earlier assignment releases is not this one's");
+        batcher.ended([0]);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1])]));
+    }
+
+    #[test]
+    fn batches_that_wait_for_their_next_try_take_no_place() {
+        let (mut batcher, now) = batcher(0);
+        let mut line = Line::default();
+        let many = Partition::try_from(IN_FLIGHT).unwrap() * 2;
+        let mut next = |batcher: &mut Batcher, line: &mut Line| -> Option<Delivery> {
+            let delivery = line.next(batcher, now)?;
+            batcher.began(delivery.partitions());
+            Some(delivery)
+        };
+        let mut failing = vec![];
+        for partition in 0..many {
+            batcher.assign(partition);
+            push(&mut batcher, partition, 0..1, now);
+            let delivery = next(&mut batcher, &mut line).expect("the failing ones leave a place");
+            batcher.ended(delivery.partitions());
+            failing.push(delivery);
+        }
+        batcher.assign(many);
+        push(&mut batcher, many, 0..1, now);
+        failing.into_iter().for_each(|delivery| line.join(delivery));
+        let order: Vec<_> = std::iter::from_fn(|| next(&mut batcher, &mut line)).flat_map(|d| d.partitions()).collect();
+        assert_eq!(order, [0, many, 1, 2, 3], "in turns, and never more than there are places");
+        assert!(!batcher.has_place());
     }
 
     #[test]
