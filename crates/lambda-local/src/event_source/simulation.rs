@@ -356,7 +356,7 @@ mod batches {
         let (mut batcher, now) = batcher(0);
         let mut line = Line::default();
         let many = Partition::try_from(IN_FLIGHT).unwrap() * 2;
-        let mut next = |batcher: &mut Batcher, line: &mut Line| -> Option<Delivery> {
+        let next = |batcher: &mut Batcher, line: &mut Line| -> Option<Delivery> {
             let delivery = line.next(batcher, now)?;
             batcher.began(delivery.partitions());
             Some(delivery)
