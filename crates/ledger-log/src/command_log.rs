@@ -20,6 +20,9 @@ pub trait CommandLog: Send + Sync + std::fmt::Debug {
     /// failure, or when the topic turns out to be another one.
     fn generation(&self) -> BoxFuture<'_, Result<Generation, AppendError>>;
 
+    /// Asks the brokers whether the topic is there to be written to, each time anew.
+    fn ping(&self) -> BoxFuture<'_, Result<(), AppendError>>;
+
     /// Appends a command and waits for the brokers to confirm it, at most for the append time-out.
     fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>>;
 }

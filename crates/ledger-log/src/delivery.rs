@@ -6,13 +6,14 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::util::IntoOpaque;
 
 use crate::cluster::ClientEvents;
@@ -63,6 +64,31 @@ impl<R: Reports> Producer<R> {
 
     pub(crate) fn events(&self) -> &ClientEvents {
         &self.events
+    }
+
+    /// Why a record failed. A time-out by itself says little; what the client ran into before says more.
+    pub(crate) fn reason(&self, error: &KafkaError) -> String {
+        let trouble = match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::MessageTimedOut | RDKafkaErrorCode::OperationTimedOut) => self.events.last_trouble(),
+            _ => None,
+        };
+        trouble.unwrap_or_else(|| error.to_string())
+    }
+
+    /// Asks a broker whether a topic is there and every partition of it has a leader.
+    pub(crate) async fn ask_for_topic(&self, topic: &'static str, timeout: Duration) -> Result<(), KafkaError> {
+        let client = self.client()?;
+        let asked = tokio::task::spawn_blocking(move || {
+            let metadata = client.producer.client().fetch_metadata(Some(topic), timeout)?;
+            let found = metadata.topics().iter().find(|found| found.name() == topic);
+            let partitions = found.map_or(&[][..], |found| found.partitions());
+            match partitions.iter().find_map(|partition| partition.error()) {
+                Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+                None if partitions.is_empty() => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopic)),
+                None => Ok(()),
+            }
+        });
+        asked.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 
     /// Queues a record; its report comes later.

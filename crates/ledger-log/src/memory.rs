@@ -42,7 +42,7 @@ impl MemoryLog {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on every append, and asking for the generation, fails so; or succeeds again.
+    /// From now on every append, ping and question for the generation fails so; or succeeds again.
     pub fn fail_appends(&self, error: Option<AppendError>) {
         self.state().append_error = error;
     }
@@ -95,6 +95,10 @@ impl CommandLog for MemoryLog {
     fn generation(&self) -> BoxFuture<'_, Result<Generation, AppendError>> {
         let state = self.state();
         future::ready(state.append_error.clone().map_or(Ok(state.generation), Err)).boxed()
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.generation().map(|known| known.map(drop)).boxed()
     }
 
     fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>> {

@@ -2,7 +2,10 @@
 //!
 //! What becomes of the money depends on the commands being kept, in order, with the broker's time. So the command topic
 //! keeps its records for good, stamps them itself, and with three replicas or more confirms a record only once two have
-//! it. Every call ends within the time-out given.
+//! it. Every question to the cluster ends within the time-out given.
+//!
+//! Not with MSK's IAM: librdkafka's administrating client asks for its tokens on a queue that rdkafka does not read. Topics
+//! of such a cluster are made with TLS, SCRAM, or AWS's own tools.
 
 mod settings;
 

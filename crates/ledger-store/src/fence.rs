@@ -3,6 +3,9 @@
 //! A batch may start at the fence or before it. What lies before it is a redelivery, if it is no younger than the last
 //! record applied and of the fence's generation; anything else means that the log is not the one applied so far, and
 //! is refused whole: skipping a command would lose it, and applying it twice would double it.
+//!
+//! Commands of an older generation are named one by one, since there is a way on: whoever has their bytes can have them
+//! set aside as dead letters. An `api` that has not heard that the topic was created anew wrote them.
 
 use ledger::{Generation, Offset, Partition, Position, Timestamp};
 
@@ -39,9 +42,12 @@ pub enum FenceRefusal {
     #[error("offset {found} follows offset {after} in the batch")]
     NotConsecutive { after: Offset, found: Offset },
     #[error(
-        "a record of generation {found}, while the partition is at generation {expected}: the topic was created anew, or an `api` from before still writes to it; stop `api`, then `passbook topics delete` and `passbook topics create`"
+        "a record of generation {found}, while the partition is at generation {expected}: the books are older than the log; point `settler` at the books of this log, or begin anew: stop `api`, then `passbook topics delete` and `passbook topics create`"
     )]
-    OtherGeneration { expected: Generation, found: Generation },
+    NewerGeneration { expected: Generation, found: Generation },
+    /// Never empty.
+    #[error("{} records are of a generation before {expected}, the first at offset {}", .offsets.len(), .offsets.first().unwrap_or(&0))]
+    OlderGeneration { expected: Generation, offsets: Vec<Offset> },
     #[error(
         "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; stop `api`, then `passbook topics delete` and `passbook topics create`; what is in this topic is lost"
     )]
@@ -109,10 +115,12 @@ fn check_consecutive(records: &[LogRecord]) -> Result<(), FenceRefusal> {
 }
 
 fn check_generation(expected: Generation, records: &[LogRecord]) -> Result<(), FenceRefusal> {
-    match records.iter().filter_map(LogRecord::generation).find(|found| *found != expected) {
-        Some(found) => Err(FenceRefusal::OtherGeneration { expected, found }),
-        None => Ok(()),
+    let generations = || records.iter().filter_map(|record| Some((record.offset(), record.generation()?)));
+    if let Some((_, found)) = generations().find(|(_, found)| *found > expected) {
+        return Err(FenceRefusal::NewerGeneration { expected, found });
     }
+    let offsets: Vec<Offset> = generations().filter(|(_, found)| *found < expected).map(|(offset, _)| offset).collect();
+    if offsets.is_empty() { Ok(()) } else { Err(FenceRefusal::OlderGeneration { expected, offsets }) }
 }
 
 impl Fence {

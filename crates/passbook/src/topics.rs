@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write, stdin, stdout};
 
 use anyhow::{Context, bail};
 use ledger_log::{CreateTopics, TopicDescription};
+use ledger_store::Fence;
 
 use crate::cli::Places;
 use crate::exit::Usage;
@@ -24,6 +25,9 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
             store.begin_generation(COMMANDS, layout.partitions, generation).await?;
             topics.begin_generation(generation, layout.replication_factor).await?;
             topics.create(layout).await?;
+            if let Some(over) = over(&found.fences) {
+                println!("{over}");
+            }
             println!("generation {generation} of the log begins, with {} partitions", layout.partitions);
         }
         Plan::Adopt { generation, partitions } => {
@@ -37,6 +41,17 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
         }
     }
     Ok(())
+}
+
+/// What is to be said of a generation whose log is gone, where anything of it was settled.
+fn over(fences: &[Fence]) -> Option<String> {
+    let settled: u64 = fences.iter().map(|fence| fence.next_offset).sum();
+    let generation = fences.iter().map(|fence| fence.generation).max()?;
+    (settled > 0).then(|| {
+        format!(
+            "generation {generation} is over: {settled} of its commands are settled and stay so; any that were not are lost with its log"
+        )
+    })
 }
 
 pub(crate) async fn describe(places: &Places, json: bool) -> anyhow::Result<()> {
@@ -87,6 +102,9 @@ pub(crate) async fn delete(places: &Places, yes: bool) -> anyhow::Result<()> {
             Ok(fences) => println!("{} of them are not settled yet: they never will be.", lag_of(&ends, &fences).lag),
             Err(error) => println!("How many of them are not settled yet is not known: {error:#}."),
         }
+        println!(
+            "Stop `api` first: an environment that has not heard of the next generation writes commands that are set aside."
+        );
     }
     if !yes && !confirmed()? {
         bail!("nothing was deleted");

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::settler::PUBLISH_TIMEOUT;
-
+/// To publish: what one outcome may take ([`PUBLISH_TIMEOUT`](crate::PUBLISH_TIMEOUT)), and enough more to learn why it failed.
+const TO_PUBLISH: Duration = Duration::from_secs(10);
 /// To answer, and to be frozen with nothing under way.
 const TO_ANSWER: Duration = Duration::from_millis(500);
 
@@ -15,10 +15,10 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// Of the time that Lambda leaves, most is for applying; publishing gets its time-out, or a quarter of a short time.
+    /// Of the time that Lambda leaves, most is for applying; publishing gets [`TO_PUBLISH`], or a quarter of a short time.
     pub fn within(remaining: Duration, now: Instant) -> Self {
         let to_answer = TO_ANSWER.min(remaining / 8);
-        let to_publish = PUBLISH_TIMEOUT.min(remaining / 4);
+        let to_publish = TO_PUBLISH.min(remaining / 4);
         let publish = now + (remaining - to_answer);
         Self { apply: publish - to_publish, publish }
     }

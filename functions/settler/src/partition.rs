@@ -1,6 +1,6 @@
 //! One partition: records to commands, and what became of them to outcomes.
 
-use ledger::{AccountId, Timestamp};
+use ledger::{AccountId, Offset, Timestamp};
 use ledger_log::{OutcomeRecord, Traceparent};
 use ledger_store::{Applied, AppliedOutcome, DeadLetter, LogRecord, PartitionBatch};
 use ledger_wire::answer::{OutcomeBody, UnreadableBody};
@@ -8,32 +8,42 @@ use ledger_wire::record::{Place, decode};
 
 use crate::event::{PartitionName, Record};
 
-/// Reads the records, and keeps their traces aside, in the same order.
-pub(crate) fn read(name: &PartitionName, records: Vec<Record>) -> (PartitionBatch, Vec<Option<Traceparent>>) {
-    let (records, traces) = records.into_iter().map(|record| read_record(name, record)).unzip();
-    (PartitionBatch { topic: name.topic.clone(), partition: name.partition, records }, traces)
+/// Why a command of a generation that is over is not applied: its id, which the client may hold, names another log.
+const STALE: &str = "the command was written for a generation of the topic that is over, by an `api` running since before \
+                     the topic was created anew; nothing of it was applied";
+
+/// Reads the records; `stale` are the offsets, in order, of those to be set aside unread.
+pub(crate) fn read(name: &PartitionName, records: &[Record], stale: &[Offset]) -> PartitionBatch {
+    let read = |record: &Record| match stale.binary_search(&record.offset).is_ok() {
+        false => read_record(name, record),
+        true => LogRecord::Unreadable(dead_letter(record, STALE.to_owned())),
+    };
+    PartitionBatch { topic: name.topic.clone(), partition: name.partition, records: records.iter().map(read).collect() }
 }
 
-fn read_record(name: &PartitionName, record: Record) -> (LogRecord, Option<Traceparent>) {
-    let Record { offset, timestamp, key, value, traceparent } = record;
-    let recorded_at = Timestamp::from_epoch_ms(timestamp);
-    let place = Place { partition: name.partition, offset, recorded_at };
-    let record = match decode(place, key.as_deref(), value.as_deref()) {
+fn read_record(name: &PartitionName, record: &Record) -> LogRecord {
+    let place = Place { partition: name.partition, offset: record.offset, recorded_at: recorded_at(record) };
+    match decode(place, record.key.as_deref(), record.value.as_deref()) {
         Ok(command) => LogRecord::Command(command),
-        Err(unreadable) => {
-            let why = unreadable.to_string();
-            LogRecord::Unreadable(DeadLetter { offset, recorded_at, key, value, why })
-        }
-    };
-    (record, traceparent)
+        Err(unreadable) => LogRecord::Unreadable(dead_letter(record, unreadable.to_string())),
+    }
+}
+
+fn dead_letter(record: &Record, why: String) -> DeadLetter {
+    let Record { offset, key, value, .. } = record;
+    DeadLetter { offset: *offset, recorded_at: recorded_at(record), key: key.clone(), value: value.clone(), why }
+}
+
+fn recorded_at(record: &Record) -> Timestamp {
+    Timestamp::from_epoch_ms(record.timestamp)
 }
 
 /// The outcomes as they are published, each with the trace of its command.
 pub(crate) fn outcome_records(
     outcomes: &[AppliedOutcome],
-    traces: Vec<Option<Traceparent>>,
+    records: Vec<Record>,
 ) -> Result<Vec<OutcomeRecord>, serde_json::Error> {
-    outcomes.iter().zip(traces).map(|(outcome, traceparent)| outcome_record(outcome, traceparent)).collect()
+    outcomes.iter().zip(records).map(|(outcome, record)| outcome_record(outcome, record.traceparent)).collect()
 }
 
 fn outcome_record(

@@ -1,19 +1,21 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use ledger::Timestamp;
+use ledger::{Offset, Timestamp};
 use ledger_log::{OutcomeLog, PublishError};
-use ledger_store::{Applied, AppliedOutcome, ApplyError, PartitionBatch, Settling};
+use ledger_store::ApplyFailure::Refused;
+use ledger_store::FenceRefusal::OlderGeneration;
+use ledger_store::{Applied, AppliedOutcome, ApplyError, Settling};
 use tokio::time::timeout_at;
 
 use crate::deadline::Deadlines;
-use crate::event::{KafkaEvent, PartitionName, PartitionRecords};
+use crate::event::{KafkaEvent, PartitionName, PartitionRecords, Record};
 use crate::partition::{outcome_records, read};
 use crate::refusals::Refusals;
 use crate::response::{BatchItemFailure, BatchResponse, failures_of};
 
-/// The longest a batch of outcomes may take to be confirmed.
-pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest an outcome may take to be confirmed; librdkafka may notice up to a second late.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Settles events. One for the lifetime of an execution environment.
 #[derive(Debug)]
@@ -59,10 +61,9 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         // Lambda delivers them in order; a store that has to rely on it had better not.
         records.sort_unstable_by_key(|record| record.offset);
         let failures = failures_of(&name, &records);
-        let (batch, traces) = read(&name, records);
         let result = async {
-            let outcomes = self.apply(batch, settled_at, deadlines).await?;
-            let records = outcome_records(&outcomes, traces)?;
+            let outcomes = self.apply(&name, &records, settled_at, deadlines).await?;
+            let records = outcome_records(&outcomes, records)?;
             timeout_at(deadlines.publish, self.outcomes.publish(&records)).await.map_err(|_| Failure::OutOfTime)??;
             Ok(outcomes)
         }
@@ -80,13 +81,19 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         }
     }
 
+    /// Applies the records; those of an older generation, which only the books can tell, are set aside in a second go.
     async fn apply(
         &self,
-        batch: PartitionBatch,
+        name: &PartitionName,
+        records: &[Record],
         settled_at: Timestamp,
         deadlines: Deadlines,
-    ) -> Result<Vec<AppliedOutcome>, Failure> {
-        Ok(self.store.apply(batch, settled_at, deadlines.apply).await?)
+    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        let apply = |stale: &[Offset]| self.store.apply(read(name, records, stale), settled_at, deadlines.apply);
+        match apply(&[]).await {
+            Err(ApplyError { failure: Refused(OlderGeneration { offsets, .. }), .. }) => apply(&offsets).await,
+            applied => applied,
+        }
     }
 
     /// Where delivering again cannot help, somebody has to look: an error, once. Anything else passes.

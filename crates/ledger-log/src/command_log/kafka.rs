@@ -22,6 +22,8 @@ use crate::generations::{self, GenerationError};
 
 /// The most commands that wait for their confirmation at once.
 const QUEUE_RECORDS: usize = 20_000;
+/// The longest a broker may take to say that the topic is there.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a record waits for company. Measured: 2 ms of waiting lets records share requests, which makes the whole
 /// path a third faster than 0 ms does; 5 ms gains nothing more.
 const LINGER_MS: &str = "2";
@@ -56,6 +58,19 @@ impl KafkaCommandLog {
     async fn read_generation(&self) -> Result<Generation, AppendError> {
         let read = || generations::read(self.cluster.clone(), COMMANDS, self.timeout);
         self.known.get(self.producer.events().outages(), read).await.map_err(AppendError::from)
+    }
+
+    /// Both that an append needs: the generation, once, and the topic, each time.
+    async fn ask_for_topic(&self) -> Result<(), AppendError> {
+        let (generation, topic) = futures::join!(
+            self.read_generation(),
+            self.producer.ask_for_topic(COMMANDS, self.timeout.min(PING_TIMEOUT))
+        );
+        topic.map_err(|error| match self.failed(&error) {
+            AppendError::Unconfirmed { reason, .. } => AppendError::Unavailable { reason },
+            other => other,
+        })?;
+        generation.map(drop)
     }
 
     async fn append_record(&self, record: NewRecord<'_>) -> Result<Appended, AppendError> {
@@ -104,18 +119,9 @@ impl KafkaCommandLog {
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                 ("the command is larger than the log takes".to_owned(), "raise max.message.bytes of the topic")
             }
-            code => return self.unconfirmed(self.reason(error, code)),
+            _ => return self.unconfirmed(self.producer.reason(error)),
         };
         AppendError::Misconfigured { problem, fix: fix.to_owned() }
-    }
-
-    /// A time-out by itself says little; what the client ran into before says more.
-    fn reason(&self, error: &KafkaError, code: Option<RDKafkaErrorCode>) -> String {
-        let trouble = match code {
-            Some(RDKafkaErrorCode::MessageTimedOut) => self.producer.events().last_trouble(),
-            _ => None,
-        };
-        trouble.unwrap_or_else(|| error.to_string())
     }
 
     fn unconfirmed(&self, reason: String) -> AppendError {
@@ -126,6 +132,10 @@ impl KafkaCommandLog {
 impl CommandLog for KafkaCommandLog {
     fn generation(&self) -> BoxFuture<'_, Result<Generation, AppendError>> {
         self.read_generation().boxed()
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), AppendError>> {
+        self.ask_for_topic().boxed()
     }
 
     fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>> {

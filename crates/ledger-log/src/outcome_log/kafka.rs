@@ -97,7 +97,7 @@ async fn publish<'a>(
             topic: topic.to_owned(),
             failed,
             records: count,
-            reason: producer.events().last_trouble().unwrap_or_else(|| error.to_string()),
+            reason: producer.reason(&error),
         }),
     }
 }

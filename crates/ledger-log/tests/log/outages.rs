@@ -62,6 +62,7 @@ async fn a_log_that_comes_back_is_written_to_by_the_same_client() {
     let address = nobody();
     let log = cluster(&address, 1_000).await.command_log().unwrap();
     assert!(matches!(log.generation().await, Err(AppendError::Unavailable { .. })));
+    assert!(matches!(log.ping().await, Err(AppendError::Unavailable { .. })));
     forward(&address, broker.address.clone());
     let generation = log.generation().await.unwrap();
     let record = NewRecord { account: &account(), generation, value: b"{}", traceparent: None };
@@ -69,6 +70,7 @@ async fn a_log_that_comes_back_is_written_to_by_the_same_client() {
     let first = log.append(record).await;
     let appended = if first.is_ok() { first } else { log.append(record).await };
     assert_eq!(appended.unwrap().position.generation(), 5);
+    assert_eq!(log.ping().await, Ok(()));
 }
 
 /// Listens and passes everything on, for as long as the test process lives.

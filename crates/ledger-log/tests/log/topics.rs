@@ -21,6 +21,11 @@ async fn kafka_topics_come_and_go() {
     has(COMMANDS, "min.insync.replicas", "1");
     has(OUTCOMES, "retention.ms", "604800000");
     has(GENERATIONS, "cleanup.policy", "compact");
+    let log = broker.command_log();
+    broker.topics.delete().await.unwrap();
+    // The embedded broker goes on telling of a topic that it has deleted.
+    let error = log.ping().await.unwrap_err();
+    assert!(error.to_string().contains("passbook topics create"), "{error}");
 }
 
 #[tokio::test]
@@ -49,6 +54,8 @@ async fn topics_come_and_go(broker: &Broker) {
         .map(|found| (found.topic, found.partitions.len()))
         .collect();
     assert_eq!(topics, [(COMMANDS.to_owned(), 4), (OUTCOMES.to_owned(), 4), (GENERATIONS.to_owned(), 1)]);
+    let log = broker.command_log();
+    assert_eq!(log.ping().await, Ok(()));
     broker.topics.delete().await.unwrap();
     assert_eq!(broker.topics.command_ends().await.unwrap(), []);
     assert_eq!(broker.topics.generation().await.unwrap(), Some(9), "the count goes on");

@@ -11,7 +11,8 @@ on_both_stores!(
     a_batch_after_a_gap_is_refused,
     a_partition_that_starts_late_is_refused,
     a_newer_record_below_the_fence_is_a_recreated_topic,
-    another_generation_is_refused,
+    a_newer_generation_is_refused,
+    records_of_an_older_generation_are_named,
     records_that_do_not_follow_each_other_are_refused,
     a_record_of_another_partition_is_refused,
     partitions_have_fences_of_their_own,
@@ -84,19 +85,32 @@ async fn a_newer_record_below_the_fence_is_a_recreated_topic(store: impl Books) 
     assert_eq!(store.account_of("alice").await.balance, 3);
 }
 
-async fn another_generation_is_refused(store: impl Books) {
+async fn a_newer_generation_is_refused(store: impl Books) {
     let mut log = Log::of(0);
     store.settle(&log.deposits("alice", 3)).await;
     for generation in [2, u16::MAX] {
-        let mut other = Log { generation, ..Log::of(0) };
-        let refusal = refusal_of(&store, 0, &other.deposits("alice", 1)).await;
-        assert_eq!(refusal, FenceRefusal::OtherGeneration { expected: 1, found: generation });
+        let mut newer = Log { generation, ..Log::of(0) };
+        let refusal = refusal_of(&store, 0, &newer.deposits("alice", 1)).await;
+        assert_eq!(refusal, FenceRefusal::NewerGeneration { expected: 1, found: generation });
     }
     let mut mixed = log.deposits("alice", 1);
     log.generation = 2;
     mixed.extend(log.deposits("alice", 1));
     let refusal = refusal_of(&store, 0, &mixed).await;
-    assert_eq!(refusal, FenceRefusal::OtherGeneration { expected: 1, found: 2 });
+    assert_eq!(refusal, FenceRefusal::NewerGeneration { expected: 1, found: 2 });
+}
+
+async fn records_of_an_older_generation_are_named(store: impl Books) {
+    let mut log = Log { generation: 2, ..Log::of(0) };
+    store.settle(&log.deposits("alice", 3)).await;
+    let mut mixed = log.deposits("alice", 1);
+    log.generation = 1;
+    mixed.extend(log.deposits("alice", 2));
+    log.generation = 2;
+    mixed.extend(log.deposits("alice", 1));
+    let refusal = refusal_of(&store, 0, &mixed).await;
+    assert_eq!(refusal, FenceRefusal::OlderGeneration { expected: 2, offsets: vec![4, 5] });
+    assert_eq!(store.account_of("alice").await.balance, 3);
 }
 
 async fn records_that_do_not_follow_each_other_are_refused(store: impl Books) {

@@ -61,8 +61,12 @@ fn record(offset: u64, key: &str, value: Option<&[u8]>) -> Value {
 }
 
 fn command(offset: u64, body: Value) -> Value {
+    command_of(1, offset, body)
+}
+
+fn command_of(generation: u16, offset: u64, body: Value) -> Value {
     let command = NewCommand::from_body(body.to_string().as_bytes()).unwrap();
-    record(offset, command.account.as_str(), Some(&encode(&command, 1)))
+    record(offset, command.account.as_str(), Some(&encode(&command, generation)))
 }
 
 fn deposit(offset: u64, account: &str) -> Value {
@@ -121,6 +125,25 @@ async fn what_nobody_can_read_is_set_aside_and_blocks_nothing() {
     ];
     assert_eq!(bench.settle(&records).await, [""; 0]);
     assert_eq!(bench.published(), ["alice unreadable", "- unreadable", "alice posted"]);
+}
+
+#[tokio::test]
+async fn what_an_api_from_before_the_topic_was_created_anew_writes_is_set_aside() {
+    let bench = Bench::new();
+    let of = |generation, offset| {
+        command_of(
+            generation,
+            offset,
+            json!({ "type": "deposit", "account": "alice", "amount": 100, "currency": "EUR" }),
+        )
+    };
+    for _delivery in 0..2 {
+        assert_eq!(bench.settle(&[(0, of(2, 0)), (0, of(1, 1)), (0, of(2, 2))]).await, [""; 0]);
+    }
+    let each = ["alice posted", "alice unreadable", "alice posted"];
+    assert_eq!(bench.published(), [each, each].concat(), "the second delivery tells the same");
+    let last: Value = serde_json::from_slice(&bench.outcomes.outcomes()[5].value).unwrap();
+    assert_eq!(last["balance"], 200);
 }
 
 #[tokio::test]
