@@ -99,7 +99,7 @@ impl From<&Outcome> for OutcomeBody {
 /// The outcome of a record that nobody could read, as `passbook.outcomes` carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadableBody {
-    /// Where the account is known.
+    /// Where its key names an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub position: String,
@@ -120,7 +120,7 @@ impl UnreadableBody {
         }
     }
 
-    /// The same, under the id it was asked for by.
+    /// The same, under the id that it was accepted by.
     #[must_use]
     pub fn of(mut self, id: &TransactionId) -> Self {
         self.id = Some(id.to_string());

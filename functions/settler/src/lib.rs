@@ -6,8 +6,9 @@
 //!
 //! Promises: every record of the log ends as one outcome, published at least once: a partition delivered again changes
 //! nothing and publishes what became of it the first time. A record that nobody can read is set aside and ends as
-//! `unreadable`. A log that is not the one applied so far is an ERROR in this function's log, said once, and is settled
-//! no further until an operator has looked.
+//! `unreadable`. A log that is not the one applied so far, a document that MongoDB does not take, and records and outcomes
+//! that do not go together are an ERROR in this function's log, said once, and the partition is settled no further until
+//! an operator has looked.
 //!
 //! Bounds: an event (6 MB at most) and what is made of it are held in memory at once. Applying ends early enough to leave
 //! time for publishing, and publishing early enough to answer before Lambda ends the function.

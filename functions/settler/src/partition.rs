@@ -1,6 +1,6 @@
 //! One partition: records to commands, and what became of them to outcomes.
 
-use ledger::{AccountId, Offset, Timestamp};
+use ledger::{Offset, Timestamp, TransactionId};
 use ledger_log::{OutcomeRecord, Traceparent};
 use ledger_store::{Applied, AppliedOutcome, DeadLetter, LogRecord, PartitionBatch};
 use ledger_wire::answer::{OutcomeBody, UnreadableBody};
@@ -54,13 +54,13 @@ fn outcome_record(
         Applied::Settled(settled) => (Some(settled.account.clone()), serde_json::to_vec(&OutcomeBody::from(settled))?),
         Applied::Unreadable(letter) => {
             let body = UnreadableBody::new(outcome.position, &letter.why, letter.recorded_at);
-            (account_of(letter), serde_json::to_vec(&body)?)
+            let account = letter.account();
+            let body = match account.clone() {
+                Some(account) => body.of(&TransactionId { account, position: outcome.position }),
+                None => body,
+            };
+            (account, serde_json::to_vec(&body)?)
         }
     };
     Ok(OutcomeRecord { account, value, traceparent })
-}
-
-/// The account whose outcomes this one is to be in order with, as far as the key tells.
-fn account_of(letter: &DeadLetter) -> Option<AccountId> {
-    std::str::from_utf8(letter.key.as_deref()?).ok()?.parse().ok()
 }

@@ -36,6 +36,19 @@ enum Failure {
     OutOfTime,
     #[error("an outcome cannot be written: {0}")]
     NotWritten(#[from] serde_json::Error),
+    #[error("the store has {outcomes} outcomes for {records} records; none is published")]
+    NotOneEach { outcomes: usize, records: usize },
+}
+
+impl Failure {
+    /// Whether to deliver again cannot help.
+    const fn is_final(&self) -> bool {
+        match self {
+            Self::NotApplied(error) => !error.retry_helps(),
+            Self::NotOneEach { .. } => true,
+            Self::NotPublished(_) | Self::OutOfTime | Self::NotWritten(_) => false,
+        }
+    }
 }
 
 impl<S: Settling, O: OutcomeLog> Settler<S, O> {
@@ -58,11 +71,14 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         deadlines: Deadlines,
     ) -> Vec<BatchItemFailure> {
         let PartitionRecords { name, mut records } = partition;
-        // Lambda delivers them in order; a store that has to rely on it had better not.
+        // Lambda delivers them in order, and the store refuses a batch that is not: sorting makes sure of it.
         records.sort_unstable_by_key(|record| record.offset);
         let failures = failures_of(&name, &records);
         let result = async {
             let outcomes = self.apply(&name, &records, settled_at, deadlines).await?;
+            if outcomes.len() != records.len() {
+                return Err(Failure::NotOneEach { outcomes: outcomes.len(), records: records.len() });
+            }
             let records = outcome_records(&outcomes, records)?;
             timeout_at(deadlines.publish, self.outcomes.publish(&records)).await.map_err(|_| Failure::OutOfTime)??;
             Ok(outcomes)
@@ -100,8 +116,7 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
     fn log_failure(&self, name: &PartitionName, failures: &[BatchItemFailure], failure: &Failure) {
         let PartitionName { topic, partition } = name;
         let (records, offset) = (failures.len(), failures.first().map(|first| first.item_identifier.offset));
-        let is_final = matches!(failure, Failure::NotApplied(error) if !error.retry_helps());
-        if is_final && self.refusals.is_news(*partition, &failure.to_string()) {
+        if failure.is_final() && self.refusals.is_news(*partition, &failure.to_string()) {
             tracing::error!(
                 topic,
                 partition,

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ledger_log::{MemoryLog, OutcomeRecord};
-use ledger_store::MemoryStore;
+use ledger_store::{ApplyFailure, MemoryStore, PartitionBatch, StoreError};
 use ledger_wire::NewCommand;
 use ledger_wire::record::encode;
 use serde_json::{Value, json};
@@ -15,15 +16,21 @@ use super::*;
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A settler with books and outcomes in memory, and the records it is sent.
-struct Bench {
-    settler: Settler<MemoryStore, Arc<MemoryLog>>,
+struct Bench<S = MemoryStore> {
+    settler: Settler<S, Arc<MemoryLog>>,
     outcomes: Arc<MemoryLog>,
 }
 
 impl Bench {
     fn new() -> Self {
+        Self::on(MemoryStore::default())
+    }
+}
+
+impl<S: Settling> Bench<S> {
+    fn on(store: S) -> Self {
         let outcomes = Arc::new(MemoryLog::new(1, 1));
-        Self { settler: Settler::new(MemoryStore::default(), outcomes.clone()), outcomes }
+        Self { settler: Settler::new(store, outcomes.clone()), outcomes }
     }
 
     /// Settles records by partition and gives what is to be delivered again.
@@ -48,6 +55,63 @@ impl Bench {
             format!("{account} {}", body["status"].as_str().unwrap())
         };
         self.outcomes.outcomes().iter().map(text).collect()
+    }
+}
+
+/// A store that fails partition 0, or loses its last outcome; it keeps the books of the others.
+struct Faulty {
+    books: MemoryStore,
+    failure: Option<StoreError>,
+}
+
+impl Settling for Faulty {
+    async fn apply(
+        &self,
+        batch: PartitionBatch,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        let (topic, partition) = (batch.topic.clone(), batch.partition);
+        match &self.failure {
+            Some(failure) if partition == 0 => {
+                let failure = ApplyFailure::Store(failure.clone());
+                Err(ApplyError { topic, partition, offset: 0, failure })
+            }
+            _ => {
+                let mut outcomes = self.books.apply(batch, settled_at, deadline).await?;
+                outcomes.truncate(outcomes.len() - usize::from(partition == 0));
+                Ok(outcomes)
+            }
+        }
+    }
+}
+
+/// What is logged on this thread for as long as the guard lives.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn of_level(&self, level: &str) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap().clone();
+        let lines = String::from_utf8(bytes).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["level"] == level).collect()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -125,6 +189,49 @@ async fn what_nobody_can_read_is_set_aside_and_blocks_nothing() {
     ];
     assert_eq!(bench.settle(&records).await, [""; 0]);
     assert_eq!(bench.published(), ["alice unreadable", "- unreadable", "alice posted"]);
+    let ids = bench.outcomes.outcomes().into_iter().map(|outcome| {
+        let body: Value = serde_json::from_slice(&outcome.value).unwrap();
+        body["id"].as_str().map(str::to_owned)
+    });
+    let expected = [Some("alice.000g000000000000"), None, Some("alice.000g000000000002")];
+    assert_eq!(ids.collect::<Vec<_>>(), expected.map(|id| id.map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn a_document_that_mongodb_does_not_take_fails_its_partition_and_is_said_once_as_an_error() {
+    let (collection, id, message) = ("accounts", "alice".to_owned(), "it is larger than 16777216".to_owned());
+    let failure = StoreError::Rejected { collection, id, code: 17419, message };
+    let bench = Bench::on(Faulty { books: MemoryStore::default(), failure: Some(failure) });
+    let lines = Lines::default();
+    let guard = lines.listen();
+    for _ in 0..3 {
+        let failed = bench.settle(&[(0, deposit(0, "alice")), (1, deposit(0, "bob"))]).await;
+        assert_eq!(failed, ["passbook.commands-0@0"]);
+    }
+    drop(guard);
+    assert_eq!(bench.published(), ["bob posted"; 3]);
+    let errors = lines.of_level("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["partition"], 0);
+    assert_eq!(
+        errors[0]["message"],
+        "the partition cannot be settled any further: passbook.commands-0 from offset 0 on was not applied: MongoDB \
+         does not take the document alice of the collection accounts: it is larger than 16777216 (code 17419)"
+    );
+}
+
+#[tokio::test]
+async fn a_record_without_an_outcome_fails_its_partition_loudly() {
+    let bench = Bench::on(Faulty { books: MemoryStore::default(), failure: None });
+    let lines = Lines::default();
+    let guard = lines.listen();
+    let failed = bench.settle(&[(0, deposit(0, "alice")), (0, deposit(1, "alice")), (1, deposit(0, "bob"))]).await;
+    drop(guard);
+    assert_eq!(failed, ["passbook.commands-0@0", "passbook.commands-0@1"]);
+    assert_eq!(bench.published(), ["bob posted"]);
+    let errors = lines.of_level("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("1 outcomes for 2 records"), "{errors:?}");
 }
 
 #[tokio::test]
