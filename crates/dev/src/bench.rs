@@ -4,7 +4,7 @@ use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
@@ -41,6 +41,6 @@ fn settle(workspace: &Workspace, args: &[String], bench: &mut Workbench) -> Resu
     let mongo = bench.mongod(workspace)?;
     let mut cargo = build::cargo(workspace);
     cargo.args(["bench", "--workspace", "--bench", "settle", "--", "--mongo", &mongo]).args(args);
-    let mut child = cargo.spawn().context("cannot run cargo")?;
+    let mut child = bench.spawn(&mut cargo)?;
     Ok(exit::when(bench.await_child(&mut child)?.success()))
 }

@@ -36,7 +36,7 @@ enum Command {
     Down(DataArgs),
     /// Say what runs where
     Status(status::StatusArgs),
-    /// Print what a part says (nginx, access, lambda-local, api, settler, mongod, kafka, up)
+    /// Print what a part says, for example settler
     Logs(logs::LogsArgs),
     /// Invoke a function with an event from a file and print its answer
     Invoke(invoke::InvokeArgs),
@@ -46,10 +46,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run every check and every test, on parts of their own
     Test(test::TestArgs),
-    /// What CI runs: `test`, then what the README says, in a fresh clone
+    /// `test`, which is what CI runs, then `readme`
     Ci(test::TestArgs),
-    /// Do what the README says in a fresh clone, and compare what its curls print
-    Readme(readme::ReadmeArgs),
+    /// Do what the README says in a fresh clone, and compare what its curls print; compiles everything anew
+    Readme,
     /// Like `up`, with the functions compiled again at every edit (cargo lambda watch)
     Watch(UpArgs),
 }
@@ -77,7 +77,7 @@ impl Cli {
             Some(Command::Bench(args)) => bench::run(&workspace, &args),
             Some(Command::Test(args)) => test::run(&workspace, &args),
             Some(Command::Ci(args)) => test::ci(&workspace, &args),
-            Some(Command::Readme(args)) => readme::run(&workspace, &args),
+            Some(Command::Readme) => readme::run(&workspace),
         }
     }
 }

@@ -16,7 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// nginx, access (NGINX's access log), lambda-local, api, settler, mongod, kafka, or up (of a detached stack)
+    /// nginx, access (NGINX's access log), lambda-local, api, settler, mongod, kafka or tansu, up (of a detached stack);
+    /// of `watch`: gateway, poller, and cargo-lambda, which has what both functions say
     part: String,
     /// Go on as the log grows, until Ctrl-C
     #[arg(long, short)]

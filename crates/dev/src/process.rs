@@ -68,6 +68,11 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
+/// Names this run of the machine: pids and start times mean nothing in the next one.
+pub(crate) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 pub(crate) fn every_pid() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()

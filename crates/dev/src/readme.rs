@@ -1,8 +1,9 @@
 //! `cargo dev readme`: does what the README says, in a fresh clone with nothing in `.local/`, and compares what its
 //! curls print with what the README says they print.
 //!
-//! The clone is of what is committed. Compiled dependencies are shared with this repository unless `--cold`, which also
-//! measures how long the first time really takes.
+//! The clone is of what is committed. It compiles everything anew, as on a machine that never saw this repository: cargo
+//! would take programs compiled from one clone for those of another, if both had one target directory. So this says, too,
+//! how long the first time takes.
 
 mod blocks;
 mod compare;
@@ -10,47 +11,58 @@ mod compare;
 use crate::exit;
 use crate::prepare::{build, machine};
 use crate::say::{self, Step, seconds};
+use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use blocks::Example;
-use clap::Args;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-#[derive(Debug, Default, Args)]
-pub(crate) struct ReadmeArgs {
-    /// Compile everything anew too, as on a machine that never saw this repository
-    #[arg(long)]
-    cold: bool,
-}
-
-pub(crate) fn run(workspace: &Workspace, args: &ReadmeArgs) -> Result<ExitCode> {
-    check(workspace, args).map(exit::when)
+pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
+    check(workspace).map(exit::when)
 }
 
 /// Whether everything printed is what the README says.
-pub(crate) fn check(workspace: &Workspace, args: &ReadmeArgs) -> Result<bool> {
+pub(crate) fn check(workspace: &Workspace) -> Result<bool> {
     machine::provide(&[machine::CURL])?;
-    let temp = tempfile::Builder::new().prefix("passbook-readme-").tempdir()?;
-    let clone = temp.path().join("passbook");
+    let mut bench = Workbench::new()?;
+    let good = try_all(workspace, &mut bench);
+    bench.finish(false)?;
+    good
+}
+
+fn try_all(workspace: &Workspace, bench: &mut Workbench) -> Result<bool> {
+    let clone = bench.place().join("passbook");
     git_clone(workspace.root(), &clone)?;
     let text = fs::read_to_string(clone.join("README.md")).context("the clone has no README.md")?;
     let examples = blocks::examples(&text);
     if !blocks::says(&text, "cargo dev up") || examples.is_empty() {
         bail!("the README no longer says `cargo dev up` and then shows curls with what they print");
     }
-    let target = if args.cold { clone.join("target") } else { workspace.target().to_owned() };
-    let began = Instant::now();
-    dev(workspace, &clone, &target, &["up", "--detach"])?;
-    say::line("readme", format!("`cargo dev up` in a fresh clone took {}", seconds(began.elapsed())));
-    let good = examples.iter().map(|example| try_out(example, temp.path())).collect::<Result<Vec<bool>>>();
-    dev(workspace, &clone, &target, &["down"])?;
+    let good = up_and_try(workspace, &clone, &examples, bench);
+    // Whatever came in between, a Ctrl-C too; this is not interrupted.
+    let down = bench.spawn(&mut dev(workspace, &clone, &["down"]))?.wait()?;
     let good = good?;
+    if !down.success() {
+        bail!("`cargo dev down` failed in a fresh clone");
+    }
     let failed = good.iter().filter(|good| !**good).count();
     println!("{} passed, {failed} failed", good.len() - failed);
     Ok(failed == 0)
+}
+
+fn up_and_try(workspace: &Workspace, clone: &Path, examples: &[Example], bench: &mut Workbench) -> Result<Vec<bool>> {
+    let began = Instant::now();
+    let mut up = bench.spawn(&mut dev(workspace, clone, &["up", "--detach"]))?;
+    if !bench.await_child(&mut up)?.success() {
+        bail!("`cargo dev up` failed in a fresh clone");
+    }
+    say::line("readme", format!("`cargo dev up` in a fresh clone took {}", seconds(began.elapsed())));
+    let place = bench.place().to_owned();
+    let try_next = |example| bench.check().and_then(|()| try_out(example, &place));
+    examples.iter().map(try_next).collect()
 }
 
 fn git_clone(from: &Path, to: &Path) -> Result<()> {
@@ -63,11 +75,11 @@ fn git_clone(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn dev(workspace: &Workspace, clone: &Path, target: &Path, words: &[&str]) -> Result<()> {
+fn dev(workspace: &Workspace, clone: &Path, words: &[&str]) -> Command {
     let mut cargo = build::cargo(workspace);
-    cargo.current_dir(clone).env("CARGO_TARGET_DIR", target).env_remove("PASSBOOK_NO_BUILD");
-    let status = cargo.arg("dev").args(words).status().context("cannot run cargo")?;
-    if status.success() { Ok(()) } else { bail!("`cargo dev {}` failed in a fresh clone", words.join(" ")) }
+    cargo.current_dir(clone).env(build::TARGET, clone.join("target"));
+    cargo.env_remove("PASSBOOK_NO_BUILD").env_remove("PASSBOOK_ROOT").arg("dev").args(words);
+    cargo
 }
 
 /// Runs one example as a person would type it, all in one directory, so that one may use what an earlier one saved.

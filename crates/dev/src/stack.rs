@@ -2,13 +2,14 @@
 //! same ports and must find what a killed supervisor left behind.
 //!
 //! The supervisor is its only writer, and holds the lock beside it as long as it lives. The file is replaced whole, so a
-//! reader never sees half of it.
+//! reader never sees half of it. Processes it names are of one boot of the machine: after another, none of them is left
+//! and their numbers are somebody else's.
 
 mod lock;
 
 pub(crate) use lock::{Lock, hold};
 
-use crate::process::Identity;
+use crate::process::{self, Identity};
 use crate::workspace::StackDir;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,15 @@ pub(crate) struct PartRecord {
     pub(crate) log: Option<String>,
 }
 
+/// The file as it lies on the disk.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(default = "process::boot")]
+    boot: String,
+    #[serde(flatten)]
+    file: StackFile,
+}
+
 impl StackFile {
     /// What the stack last wrote; nothing when there never was one.
     pub(crate) fn read(dir: &StackDir) -> Result<Option<Self>> {
@@ -49,13 +59,21 @@ impl StackFile {
             other => other.with_context(|| format!("cannot read {}", path.display()))?,
         };
         let hint = || format!("{} is damaged; `cargo dev up --fresh` begins anew", path.display());
-        serde_json::from_str(&text).with_context(hint).map(Some)
+        let Written { boot, file } = serde_json::from_str(&text).with_context(hint)?;
+        Ok(Some(if boot == process::boot() { file } else { file.without_processes() }))
+    }
+
+    fn without_processes(mut self) -> Self {
+        (self.ready, self.supervisor) = (false, None);
+        self.parts.iter_mut().for_each(|part| part.process = None);
+        self
     }
 
     pub(crate) fn write(&self, dir: &StackDir) -> Result<()> {
         let path = dir.stack_file();
         let mut file = tempfile::NamedTempFile::new_in(dir.root())?;
-        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
+        let written = Written { boot: process::boot(), file: self.clone() };
+        file.write_all(serde_json::to_string_pretty(&written)?.as_bytes())?;
         file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
     }
@@ -92,6 +110,23 @@ mod tests {
         let file = StackFile { url: "http://localhost:1".into(), parts: vec![part], ..StackFile::default() };
         file.write(&stack).unwrap();
         assert_eq!(StackFile::read(&stack).unwrap(), Some(file));
+    }
+
+    #[test]
+    fn processes_of_another_boot_are_nobodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let stack = StackDir::at(dir.path().to_owned());
+        let me = Identity::of_this_process();
+        let part = PartRecord { name: "mongod".into(), process: me, address: "a".into(), log: None };
+        let ports = [("mongod".to_owned(), 1)].into();
+        StackFile { ready: true, supervisor: me, ports, parts: vec![part], ..StackFile::default() }
+            .write(&stack)
+            .unwrap();
+        let text = fs::read_to_string(stack.stack_file()).unwrap();
+        fs::write(stack.stack_file(), text.replace(&process::boot(), "another")).unwrap();
+        let file = StackFile::read(&stack).unwrap().unwrap();
+        assert_eq!((file.ready, file.supervisor, file.parts[0].process), (false, None, None));
+        assert_eq!(file.ports["mongod"], 1);
     }
 
     #[test]

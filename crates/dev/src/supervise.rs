@@ -5,9 +5,10 @@
 //! `Slot`; what others may know of it is written to stack.json at every change.
 //!
 //! Promises: a part that ends by itself is started again on its data, after a pause that grows from 0.2 s to 10 s while it
-//! keeps ending; the output says so. Whatever a part leaves behind is killed before it is started again and
-//! after it was stopped. When this value is dropped no process of it is left. Not promised: that a part which never
-//! becomes usable is given up on; it is tried until the stack is stopped.
+//! keeps ending; the output says so. Whatever a part leaves behind is killed when it has ended, whenever that is. What has
+//! to be done after the loss of a part that forgets is tried until it succeeds, and the stack is not ready before. When
+//! this value is dropped no process of it is left. Not promised: that a part which never becomes usable is given up on; it
+//! is tried until the stack is stopped.
 
 mod backoff;
 mod events;
@@ -21,7 +22,7 @@ pub(crate) use events::{Event, Events};
 use crate::exit::Interrupted;
 use crate::mark::Mark;
 use crate::part::Part;
-use crate::process::{self, Identity};
+use crate::process::Identity;
 use crate::say::{self, Step, seconds};
 use crate::stack::{PartRecord, StackFile};
 use crate::workspace::StackDir;
@@ -36,6 +37,9 @@ const PROBE_EVERY: Duration = Duration::from_millis(50);
 /// Lines of a part's log that are quoted when it cannot start.
 const QUOTED_LINES: usize = 12;
 
+/// Between two tries to make up for the loss of what a part held.
+const MAKE_UP_EVERY: Duration = Duration::from_secs(1);
+
 /// What has to be done when a part that forgets has come back; the names of parts to start anew follow.
 pub(crate) type AfterLoss = Box<dyn Fn() -> Result<Vec<&'static str>> + Send>;
 
@@ -45,11 +49,13 @@ pub(crate) struct Supervisor {
     slots: Vec<Slot>,
     events: Events,
     after_loss: AfterLoss,
+    /// When to try that next; nothing while nothing is lost.
+    make_up_at: Option<Instant>,
 }
 
 impl Supervisor {
     pub(crate) fn new(dir: StackDir, file: StackFile, events: Events) -> Self {
-        Self { dir, file, slots: Vec::new(), events, after_loss: Box::new(|| Ok(Vec::new())) }
+        Self { dir, file, slots: Vec::new(), events, after_loss: Box::new(|| Ok(Vec::new())), make_up_at: None }
     }
 
     pub(crate) fn after_loss(&mut self, action: AfterLoss) {
@@ -108,7 +114,7 @@ impl Supervisor {
         while let Some(event) = self.events.within(Duration::ZERO) {
             match event {
                 Event::Asked(_) => asked = true,
-                Event::Ended { pid, .. } => self.mark_stopped(pid),
+                Event::Ended { pid } => self.mark_stopped(pid),
             }
         }
         asked
@@ -117,10 +123,11 @@ impl Supervisor {
     fn during_start(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Asked(_) => Err(Interrupted.into()),
-            Event::Ended { pid, status } => match self.by_pid(pid) {
+            Event::Ended { pid } => match self.by_pid(pid) {
                 Some(at) => {
+                    let how = how(self.slots[at].reap()?);
                     self.slots[at].state = State::Stopped;
-                    bail!("{} ended while it started ({status}){}", self.slots[at].part.name, self.quote(at))
+                    bail!("{} ended while it started ({how}){}", self.slots[at].part.name, self.quote(at))
                 }
                 None => Ok(()),
             },
@@ -130,26 +137,35 @@ impl Supervisor {
     /// Watches over the parts until a signal asks the stack to stop.
     pub(crate) fn watch(&mut self) -> Result<Signal> {
         loop {
-            let wait = self.slots.iter().filter_map(|slot| slot.wants_attention_in(Instant::now())).min();
+            let now = Instant::now();
+            let making_up = self.make_up_at.map(|at| at.saturating_duration_since(now));
+            let wait = self.slots.iter().filter_map(|slot| slot.wants_attention_in(now)).chain(making_up).min();
             match self.events.within(wait.unwrap_or(Duration::from_secs(3600))) {
                 Some(Event::Asked(signal)) => return Ok(signal),
-                Some(Event::Ended { pid, status }) => self.ended(pid, status)?,
+                Some(Event::Ended { pid }) => self.ended(pid)?,
                 None => {}
             }
             for at in 0..self.slots.len() {
                 self.attend(at)?;
             }
+            if self.make_up_at.is_some_and(|at| at <= Instant::now()) {
+                self.make_up_for_loss()?;
+            }
         }
     }
 
-    fn ended(&mut self, pid: u32, status: ExitStatus) -> Result<()> {
+    fn ended(&mut self, pid: u32) -> Result<()> {
         let Some(at) = self.by_pid(pid) else { return Ok(()) };
-        self.slots[at].kill_what_is_left(pid);
+        let how = how(self.slots[at].reap()?);
         let pause = self.slots[at].ended(Instant::now());
         let slot = &self.slots[at];
         let lost = if slot.part.forgets { "; all it held is lost" } else { " on its data" };
         let name = slot.part.name;
-        say::line(name, format!("pid {pid} ended ({status}); starting it again in {}{lost}", seconds(pause)));
+        say::line(name, format!("pid {pid} ended ({how}); starting it again in {}{lost}", seconds(pause)));
+        if slot.part.forgets {
+            // Once it is back.
+            self.make_up_at = None;
+        }
         self.file.ready = false;
         self.record(at)
     }
@@ -166,9 +182,9 @@ impl Supervisor {
                 self.record(at)
             }
             State::Running { ready: false, since, .. } if self.slots[at].probe() => self.came_back(at, since.elapsed()),
-            State::Running { ready: false, since, process } if since.elapsed() > self.slots[at].part.ready_within => {
+            State::Running { ready: false, since, .. } if since.elapsed() > self.slots[at].part.ready_within => {
                 say::line(self.slots[at].part.name, "does not become ready; ending it to start it again");
-                process::signal_group(process.pid, Signal::SIGKILL);
+                self.slots[at].kill();
                 Ok(())
             }
             _ => Ok(()),
@@ -179,22 +195,39 @@ impl Supervisor {
         let slot = &self.slots[at];
         say::line(slot.part.name, format!("is back at {}  ({})", slot.part.address, seconds(took)));
         if slot.part.forgets {
-            match (self.after_loss)() {
-                Ok(dependants) => dependants.iter().for_each(|name| self.start_anew(name)),
-                Err(error) => say::line("passbook", format!("{error:#}")),
-            }
+            self.make_up_at = Some(Instant::now());
         }
-        self.file.ready = self.slots.iter().all(Slot::is_ready);
+        self.judge_readiness()
+    }
+
+    fn judge_readiness(&mut self) -> Result<()> {
+        self.file.ready = self.make_up_at.is_none() && self.slots.iter().all(Slot::is_ready);
         self.write_file()
     }
 
-    /// Ends a part in order; `watch` then starts it again.
-    fn start_anew(&self, name: &str) {
-        if let Some(slot) = self.slots.iter().find(|slot| slot.part.name == name)
-            && let State::Running { process, .. } = slot.state
-        {
-            process.signal(slot.part.stop.signal);
+    fn make_up_for_loss(&mut self) -> Result<()> {
+        match (self.after_loss)() {
+            Ok(dependants) => {
+                self.make_up_at = None;
+                // The stack is ready again when they are.
+                if dependants.iter().filter(|name| self.start_anew(name)).count() > 0 {
+                    return Ok(());
+                }
+            }
+            Err(error) => {
+                say::line("passbook", format!("{error:#}; trying again"));
+                self.make_up_at = Some(Instant::now() + MAKE_UP_EVERY);
+            }
         }
+        self.judge_readiness()
+    }
+
+    /// Ends a part in order, if it runs; `watch` then starts it again.
+    fn start_anew(&self, name: &str) -> bool {
+        let slot = self.slots.iter().find(|slot| slot.part.name == name);
+        let Some((slot, process)) = slot.and_then(|slot| Some((slot, slot.process()?))) else { return false };
+        process.signal(slot.part.stop.signal);
+        true
     }
 
     /// Stops one part and all it started. A part that is not running is stopped already.
@@ -208,9 +241,9 @@ impl Supervisor {
         let stop = self.slots[at].part.stop;
         process.signal(stop.signal);
         let orderly = self.await_end(at, process, stop.grace);
-        self.slots[at].kill_what_is_left(process.pid);
-        if !orderly {
-            self.await_end(at, process, Duration::from_secs(10));
+        self.slots[at].kill();
+        if orderly || self.await_end(at, process, Duration::from_secs(10)) {
+            self.slots[at].reap()?;
         }
         self.slots[at].state = State::Stopped;
         self.record(at)?;
@@ -224,8 +257,8 @@ impl Supervisor {
         let name = self.slots[at].part.name;
         loop {
             match self.events.within(deadline.saturating_duration_since(Instant::now())) {
-                Some(Event::Ended { pid, .. }) if pid == process.pid => return true,
-                Some(Event::Ended { pid, .. }) => self.mark_stopped(pid),
+                Some(Event::Ended { pid }) if pid == process.pid => return true,
+                Some(Event::Ended { pid }) => self.mark_stopped(pid),
                 Some(Event::Asked(_)) => {
                     say::line(name, "asked again: not waiting for its orderly end");
                     return false;
@@ -238,8 +271,12 @@ impl Supervisor {
         }
     }
 
+    /// A part that ends while nobody would start it again.
     fn mark_stopped(&mut self, pid: u32) {
         if let Some(at) = self.by_pid(pid) {
+            if let Err(error) = self.slots[at].reap() {
+                say::line(self.slots[at].part.name, format!("{error:#}"));
+            }
             self.slots[at].state = State::Stopped;
         }
     }
@@ -248,7 +285,7 @@ impl Supervisor {
     pub(crate) fn hurried_within(&mut self, wait: Duration) -> bool {
         match self.events.within(wait) {
             Some(Event::Asked(_)) => true,
-            Some(Event::Ended { pid, .. }) => {
+            Some(Event::Ended { pid }) => {
                 self.mark_stopped(pid);
                 false
             }
@@ -293,10 +330,12 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        for slot in &self.slots {
-            if let Some(process) = slot.process() {
-                slot.kill_what_is_left(process.pid);
-            }
+        for slot in &mut self.slots {
+            let _killed_is_all_that_can_be_done = slot.reap();
         }
     }
+}
+
+fn how(ended: Option<ExitStatus>) -> String {
+    ended.map_or_else(|| "reaped already".to_owned(), |status| status.to_string())
 }

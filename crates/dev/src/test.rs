@@ -43,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
 
 pub(crate) fn ci(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     let tested = checks_and_tests(workspace, args)?;
-    let read = readme::check(workspace, &readme::ReadmeArgs::default())?;
+    let read = readme::check(workspace)?;
     Ok(exit::when(tested && read))
 }
 
@@ -85,7 +85,7 @@ fn cargo(workspace: &Workspace, words: &[&str]) -> Command {
 fn step(name: &'static str, bench: &mut Workbench, mut command: Command) -> Result<Finished> {
     println!("\n== {name}");
     let began = Instant::now();
-    let mut child = command.spawn().context("cannot run cargo")?;
+    let mut child = bench.spawn(&mut command)?;
     let good = bench.await_child(&mut child)?.success();
     Ok(Finished { name, good, took: began.elapsed() })
 }
@@ -94,7 +94,7 @@ fn step(name: &'static str, bench: &mut Workbench, mut command: Command) -> Resu
 fn counted(name: &'static str, bench: &mut Workbench, mut command: Command, tally: &mut Tally) -> Result<Finished> {
     println!("\n== {name}");
     let began = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let mut child = bench.spawn(command.stdout(Stdio::piped()))?;
     let counting = child.stdout.take().map(tally::count_in_passing);
     let good = bench.await_child(&mut child)?.success();
     if let Some(counted) = counting.and_then(|thread| thread.join().ok()) {

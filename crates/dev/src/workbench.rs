@@ -1,20 +1,32 @@
-//! Stores of their own for tests and benchmarks: a mongod, a Kafka, an embedded broker, on free ports and in a temporary
-//! directory, gone when the work is done. They are not started again when they end: a test has to notice.
+//! A place for tests and benchmarks to work at: a temporary directory and, in it, stores of their own (a mongod, a Kafka,
+//! an embedded broker) on free ports, gone when the work is done. They are not started again when they end: a test has to
+//! notice.
+//!
+//! What works there runs in a process group of its own and bears a mark. A Ctrl-C is for this program, which ends that
+//! group and waits until the stacks it had started have ended too: each is ended by whoever watches over it.
 
 use crate::exit::Interrupted;
+use crate::mark::Mark;
 use crate::operator::Operator;
 use crate::part::{kafka, mongod, tansu};
 use crate::ports::Ports;
 use crate::prepare::{self, Pinned};
+use crate::process::signal_group;
+use crate::say::Step;
 use crate::stack::StackFile;
 use crate::supervise::{Events, Supervisor};
 use crate::workspace::{StackDir, Workspace};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::process::{Child, ExitStatus};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// A guardian of the tests stops its stack in order, which may take an invocation of `settler` its minute.
+const STACKS_END_WITHIN: Duration = Duration::from_secs(180);
 
 pub(crate) struct Workbench {
     supervisor: Supervisor,
@@ -70,18 +82,50 @@ impl Workbench {
         Ok(kafka::address(port))
     }
 
-    /// Waits for a program that works with the stores; a signal ends it too.
+    /// Where the work is done.
+    pub(crate) fn place(&self) -> &Path {
+        self.dir.root()
+    }
+
+    fn mark(&self) -> Mark {
+        Mark::of(&self.dir, "work")
+    }
+
+    /// Starts a program that works here; `await_child` follows.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Result<Child> {
+        command.process_group(0).envs([self.mark().variable()]);
+        command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))
+    }
+
+    /// Waits for a program that works here; a signal ends it, and all it started, too.
     pub(crate) fn await_child(&mut self, child: &mut Child) -> Result<ExitStatus> {
         loop {
             if let Some(status) = child.try_wait().context("cannot wait for a program")? {
                 return Ok(status);
             }
             if self.pause(Duration::from_millis(50)).is_err() {
-                crate::process::signal_process(child.id(), Signal::SIGTERM);
+                signal_group(child.id(), Signal::SIGTERM);
                 child.wait().context("cannot wait for a program")?;
+                self.await_nothing_left(child.id());
                 return Err(Interrupted.into());
             }
         }
+    }
+
+    /// What has not ended in time, or when a second signal asks to hurry, is killed.
+    fn await_nothing_left(&mut self, group: u32) {
+        let _step = Step::begin("interrupted", "waiting for what was started to stop");
+        let deadline = Instant::now() + STACKS_END_WITHIN;
+        while !self.mark().left(group).is_empty() {
+            if self.pause(Duration::from_millis(50)).is_err() || Instant::now() > deadline {
+                return self.mark().kill_what_is_left(group);
+            }
+        }
+    }
+
+    /// An error once a signal has come.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.pause(Duration::ZERO)
     }
 
     fn pause(&mut self, wait: Duration) -> Result<()> {

@@ -15,13 +15,12 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The repository this program was compiled in; or the one PASSBOOK_ROOT names, for a test with a copy of its own.
+    /// The repository of this program; or the one PASSBOOK_ROOT names, for a test with a copy of its own.
     pub(crate) fn here() -> Result<Self> {
         let root = match env::var_os("PASSBOOK_ROOT") {
             Some(root) => PathBuf::from(root),
             None => {
-                let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-                crate_dir.ancestors().nth(2).context("crates/dev lies two levels below the repository")?.to_owned()
+                crate_dir().ancestors().nth(2).context("crates/dev lies two levels below the repository")?.to_owned()
             }
         };
         let target = match env::var_os(TARGET) {
@@ -63,6 +62,13 @@ impl Workspace {
         };
         Ok(StackDir { root })
     }
+}
+
+/// As `cargo run` says it, since two clones with one CARGO_TARGET_DIR share this program; else where it was compiled.
+fn crate_dir() -> PathBuf {
+    let run_by_cargo = env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME"));
+    let said = env::var_os("CARGO_MANIFEST_DIR").filter(|_| run_by_cargo);
+    said.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
 }
 
 /// The files of one stack.

@@ -2,18 +2,21 @@
 //! running part, so it never holds more than a few events.
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event {
-    /// A part's process has ended; it is reaped.
-    Ended { pid: u32, status: ExitStatus },
+    /// A part's process has ended. It is not reaped: until it is, nobody else can get its pid, so a signal to it or to its
+    /// group reaches no stranger.
+    Ended { pid: u32 },
     /// A person or a program wants everything to stop.
     Asked(Signal),
 }
@@ -51,14 +54,13 @@ impl Events {
         self.queue.recv_timeout(wait).ok()
     }
 
-    /// Reports the end of a process.
-    pub(crate) fn follow(&self, mut child: Child) {
+    /// Reports the end of a child of this process.
+    pub(crate) fn follow(&self, pid: u32) {
         let sender = self.sender.clone();
         thread::spawn(move || {
-            if let Ok(status) = child.wait() {
-                // Nobody waits for it any more when the supervisor is gone.
-                let _gone = sender.send(Event::Ended { pid: child.id(), status });
-            }
+            await_end(pid);
+            // Nobody waits for it any more when the supervisor is gone.
+            let _gone = sender.send(Event::Ended { pid });
         });
     }
 
@@ -66,4 +68,11 @@ impl Events {
     pub(crate) fn sender(&self) -> Sender<Event> {
         self.sender.clone()
     }
+}
+
+/// Leaves the ended process to be reaped by whoever holds it. An error says that it was reaped: ended, too.
+fn await_end(pid: u32) {
+    let Ok(pid) = i32::try_from(pid) else { return };
+    let ended = || waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    while ended() == Err(Errno::EINTR) {}
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,14 @@ pub(crate) struct Slot {
     pub(crate) log: PathBuf,
     mark: Mark,
     pub(crate) state: State,
+    /// Until it is reaped; see `Event::Ended`.
+    child: Option<Child>,
     backoff: Backoff,
 }
 
 impl Slot {
     pub(crate) fn new(part: Part, log: PathBuf, mark: Mark) -> Self {
-        Self { part, log, mark, state: State::Stopped, backoff: Backoff::default() }
+        Self { part, log, mark, state: State::Stopped, child: None, backoff: Backoff::default() }
     }
 
     pub(crate) fn process(&self) -> Option<Identity> {
@@ -65,13 +67,23 @@ impl Slot {
         // A child that has ended already is still there to be looked at until it is waited for.
         let process = Identity::of(child.id()).with_context(|| format!("no /proc entry for {}", part.name))?;
         self.state = State::Running { process, since: Instant::now(), ready: false };
-        events.follow(child);
+        events.follow(process.pid);
+        self.child = Some(child);
         Ok(())
     }
 
-    /// Kills what a process of this part started and did not take along when it ended.
-    pub(crate) fn kill_what_is_left(&self, group: u32) {
-        self.mark.kill_what_is_left(group);
+    /// Kills the process, as far as it lives, and all it started.
+    pub(crate) fn kill(&self) {
+        if let Some(child) = &self.child {
+            self.mark.kill_what_is_left(child.id());
+        }
+    }
+
+    /// Of a process that has ended: kills what it left behind, then gives its pid back to the kernel.
+    pub(crate) fn reap(&mut self) -> Result<Option<ExitStatus>> {
+        self.kill();
+        let Some(mut child) = self.child.take() else { return Ok(None) };
+        child.wait().map(Some).with_context(|| format!("cannot wait for {}", self.part.name))
     }
 
     /// Whether the part is ready; asks it when that is not yet known.

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::part::{Probe, Stop};
+use crate::process;
 use nix::unistd::{Pid, getpgid};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 
@@ -139,6 +142,32 @@ fn a_part_that_ends_while_it_starts_fails_the_start_and_its_log_is_quoted() {
 }
 
 #[test]
+fn what_a_part_leaves_behind_when_it_ends_during_the_start_is_killed() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    let mut part = program("broken", "sleep 600 & exit 7");
+    part.ready = Probe::Port(crate::part::loopback(1));
+    supervisor.launch(part).unwrap();
+    let leader = recorded(&dir, "broken").unwrap();
+    assert!(supervisor.await_ready("broken").is_err());
+    gone(leader.pid);
+}
+
+#[test]
+fn what_a_part_leaves_behind_when_it_ends_while_another_is_stopped_is_killed() {
+    let Stage { mut supervisor, dir, _temp, .. } = stage();
+    let stray = dir.root().join("stray");
+    supervisor
+        .launch(program("hasty", &format!("sleep 600 & trap 'exit 1' TERM; : > {}; wait", stray.display())))
+        .unwrap();
+    supervisor.launch(program("stubborn", STUBBORN)).unwrap();
+    let leader = recorded(&dir, "hasty").unwrap();
+    eventually("the trap of the hasty part", || stray.exists().then_some(()));
+    process::signal_process(leader.pid, Signal::SIGTERM);
+    supervisor.stop("stubborn").unwrap();
+    gone(leader.pid);
+}
+
+#[test]
 fn a_signal_during_the_start_is_an_interruption() {
     let Stage { mut supervisor, ask, _temp, .. } = stage();
     let mut part = program("slow", PATIENT);
@@ -174,6 +203,34 @@ fn when_a_part_that_forgets_comes_back_its_dependants_are_started_anew() {
     let watching = watch(supervisor);
     process::signal_process(memory.pid, Signal::SIGKILL);
     eventually("another reader", || recorded(&dir, "reader").filter(|now| *now != reader));
+    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+    watching.join().unwrap();
+}
+
+#[test]
+fn a_loss_is_made_up_for_until_that_succeeds_and_nothing_is_ready_before() {
+    let Stage { mut supervisor, dir, ask, _temp } = stage();
+    supervisor.launch(Part { forgets: true, ..program("memory", PATIENT) }).unwrap();
+    supervisor.await_ready("memory").unwrap();
+    supervisor.file.ready = true;
+    supervisor.write_file().unwrap();
+    let tries = Arc::new(AtomicU32::new(0));
+    let (counted, file) = (Arc::clone(&tries), dir.clone());
+    supervisor.after_loss(Box::new(move || {
+        assert!(!StackFile::read(&file).unwrap().unwrap().ready);
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => bail!("not yet"),
+            _ => Ok(Vec::new()),
+        }
+    }));
+    let memory = recorded(&dir, "memory").unwrap();
+    let watching = watch(supervisor);
+    process::signal_process(memory.pid, Signal::SIGKILL);
+    eventually("a stack that is ready again", || {
+        let file = StackFile::read(&dir).unwrap().unwrap();
+        (file.ready && file.part("memory").unwrap().process != Some(memory)).then_some(())
+    });
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
     ask.send(Event::Asked(Signal::SIGINT)).unwrap();
     watching.join().unwrap();
 }
