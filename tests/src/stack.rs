@@ -21,7 +21,8 @@ pub struct Options {
     pub watch: Option<Sources>,
 }
 
-/// A whole stack in a directory of its own. Ended when the value goes; a panic keeps the directory to look at.
+/// A whole stack in a directory of its own. Ended when the value goes; the directory is kept to look at unless the test
+/// came to its end, which is `finish`.
 #[derive(Debug)]
 pub struct Stack {
     data: Option<TempDir>,
@@ -30,14 +31,23 @@ pub struct Stack {
     guardian: Option<Guardian>,
     /// As it was when it came up; addresses stay for as long as it runs, process ids do not.
     at_start: Status,
+    finished: bool,
+    /// Of a test that shared it.
+    failed: bool,
 }
 
 impl Stack {
     pub fn start(options: Options) -> Result<Self> {
-        let data = tempfile::Builder::new().prefix("passbook-test-").tempdir().context("no directory for data")?;
-        let mut stack = Self { data: Some(data), options, guardian: None, at_start: Status::default() };
+        let mut stack = Self::not_yet_up(options)?;
         stack.up()?;
         Ok(stack)
+    }
+
+    /// A directory and no more, until `up`.
+    pub fn not_yet_up(options: Options) -> Result<Self> {
+        let data = tempfile::Builder::new().prefix("passbook-test-").tempdir().context("no directory for data")?;
+        let at_start = Status::default();
+        Ok(Self { data: Some(data), options, guardian: None, at_start, finished: false, failed: false })
     }
 
     /// Brings the stack up, on the data it has.
@@ -80,7 +90,14 @@ impl Stack {
     /// Down, with every log looked through for what it should not say.
     pub fn finish(mut self, expected: &[Expected]) -> Result<()> {
         self.down()?;
-        logs::scan(&self.data().join("logs"), expected).inspect_err(|_| self.keep())
+        logs::scan(&self.data().join("logs"), expected)?;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Has the directory kept, however the stack ends.
+    pub fn a_test_failed(&mut self) {
+        self.failed = true;
     }
 
     /// What `dev watch` compiles.
@@ -184,7 +201,7 @@ impl Drop for Stack {
         if let Err(error) = self.down() {
             eprintln!("{error:#}");
         }
-        if thread::panicking() {
+        if self.failed || !self.finished || thread::panicking() {
             self.keep();
         }
     }

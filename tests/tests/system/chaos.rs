@@ -45,7 +45,9 @@ fn under_load(stack: &Stack, name: &str, disturb: impl FnOnce(&Load) -> Result<(
 /// Kills every environment of a function, several times, each time once another has come.
 fn kill_environments(stack: &Stack, function: &str, load: &Load) -> Result<()> {
     for _ in 0..3 {
-        let killed = environments(stack, function)?;
+        let killed = wait_until(&format!("{function} has an environment"), Duration::from_secs(30), || {
+            Ok(Some(environments(stack, function)?).filter(|now| !now.is_empty()))
+        })?;
         killed.iter().try_for_each(|pid| process::kill(*pid))?;
         wait_until(&format!("{function} has another environment"), Duration::from_secs(30), || {
             let now = environments(stack, function)?;

@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use system_tests::process::{self, Kind};
-use system_tests::{Options, Stack, Status, deposit, dev_program, kill_what_is_left, operator, root, wait_until};
+use system_tests::{
+    Client, Load, Options, Stack, Status, Tally, deposit, dev_program, kill_what_is_left, operator, root, wait_until,
+};
 
 use crate::shared::{CALM, lone_trial};
 
@@ -19,9 +21,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             "lifecycle::data_survives_and_stacks_stand_side_by_side",
             data_survives_and_stacks_stand_side_by_side,
         ),
-        lone_trial("lifecycle::interrupt_ends_a_stack_in_the_foreground", interrupt_ends_a_stack_in_the_foreground),
+        lone_trial(
+            "lifecycle::interrupt_under_load_loses_nothing_and_leaves_nothing",
+            interrupt_under_load_loses_nothing_and_leaves_nothing,
+        ),
         lone_trial("lifecycle::one_request_per_environment_settles_too", one_request_per_environment_settles_too),
         lone_trial("lifecycle::embedded_broker_forgets_and_money_stays", embedded_broker_forgets_and_money_stays),
+        lone_trial("lifecycle::embedded_broker_that_is_killed_comes_back", embedded_broker_that_is_killed_comes_back),
     ]
 }
 
@@ -51,36 +57,47 @@ fn data_survives_and_stacks_stand_side_by_side() -> Result<()> {
 fn up_on_a_running_stack_says_so(stack: &Stack) -> Result<()> {
     let before = stack.status()?;
     let said = stack.dev(&["up", "--detach"])?;
+    ensure!(said.contains("runs already") && said.contains(stack.url()), "{said}");
     let pids = |status: &Status| status.parts.iter().map(|part| part.pid).collect::<Vec<_>>();
     assert_eq!(pids(&stack.status()?), pids(&before), "{said}");
     Ok(())
 }
 
-fn interrupt_ends_a_stack_in_the_foreground() -> Result<()> {
-    let data = tempfile::Builder::new().prefix("passbook-test-").tempdir()?;
-    let said = File::create(data.path().join("up.log"))?;
+/// A person's Ctrl-C while clients are busy: what was accepted is settled, and nothing runs on.
+fn interrupt_under_load_loses_nothing_and_leaves_nothing() -> Result<()> {
+    let mut stack = Stack::not_yet_up(Options::default())?;
+    let said = File::create(stack.data().join("up.log"))?;
     let mut up = Command::new(dev_program()?);
-    up.args(["up", "--port", "0", "--data"]).arg(data.path()).current_dir(root());
+    up.args(["up", "--port", "0", "--data"]).arg(stack.data()).current_dir(root());
     let mut up = up.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn().context("cannot run dev up")?;
-    let ended = interrupt_when_ready(&mut up, data.path());
+    let ended = interrupt_under_load(&mut up, stack.data());
     // Whatever went wrong, nothing stays behind.
-    let left = kill_what_is_left(ended.as_ref().map(Vec::clone).unwrap_or_default(), data.path());
+    let known = ended.as_ref().map(|(pids, _)| pids.clone()).unwrap_or_default();
+    let left = kill_what_is_left(known, stack.data());
     up.wait()?;
-    ended.with_context(|| fs::read_to_string(data.path().join("up.log")).unwrap_or_default())?;
+    let said = fs::read_to_string(stack.data().join("up.log")).unwrap_or_default();
+    let (_, tallies) = ended.with_context(|| said.clone())?;
     ensure!(left.is_empty(), "left behind by dev up: {left:?}");
-    Ok(())
+    ensure!(said.contains("everything accepted is settled"), "{said}");
+
+    stack.up()?;
+    operator::settle_all(&stack, Duration::from_secs(20))?;
+    tallies.iter().try_for_each(|tally| tally.reconcile(&stack.client()))?;
+    stack.finish(&[])
 }
 
-/// Gives the processes that the stack had.
-fn interrupt_when_ready(up: &mut Child, data: &Path) -> Result<Vec<u32>> {
+/// Gives the processes that the stack had, and what its clients were answered.
+fn interrupt_under_load(up: &mut Child, data: &Path) -> Result<(Vec<u32>, Vec<Tally>)> {
     let status = wait_until("the stack in the foreground is ready", Duration::from_secs(120), || {
         ensure!(up.try_wait()?.is_none(), "dev up has ended");
         Ok(Some(Status::of(data)?).filter(|status| status.ready))
     })?;
+    let load = Load::start(&Client::new(status.url.as_deref().unwrap_or_default()), "interrupted");
+    load.await_more(400, Duration::from_secs(30))?;
     process::send(up.id(), Kind::SIGINT)?;
     let ended = wait_until("dev up ends", Duration::from_secs(60), || Ok(up.try_wait()?))?;
     ensure!(ended.success(), "dev up: {ended}");
-    Ok(status.pids())
+    Ok((status.pids(), load.stop()?))
 }
 
 /// Plain Lambda: many environments, one request in each.
@@ -113,5 +130,20 @@ fn embedded_broker_forgets_and_money_stays() -> Result<()> {
     let second = client.settle(&deposit("embedded", 11))?;
     assert_eq!(second["balance"], 111, "{second}");
     ensure!(second["id"].as_str() > first["id"].as_str(), "a new generation: {first} then {second}");
+    stack.finish(&[])
+}
+
+/// What it held is lost, which is said; then its topics are made again and deposits settle as before.
+fn embedded_broker_that_is_killed_comes_back() -> Result<()> {
+    let stack = Stack::start(Options { args: vec!["--broker", "embedded"], ..Options::default() })?;
+    let client = stack.client();
+    client.settle(&deposit("forgotten", 100))?;
+    let killed = stack.kill("tansu")?;
+    stack.await_return("tansu", killed, Duration::from_secs(90))?;
+    assert_eq!(client.settle(&deposit("forgotten", 11))?["balance"], 111);
+    let said = fs::read_to_string(stack.log_file("up"))?;
+    for line in ["all it held is lost", "is back at", "generation 2"] {
+        ensure!(said.contains(line), "{line:?} was to be said:\n{said}");
+    }
     stack.finish(&[])
 }

@@ -14,6 +14,7 @@ mod money;
 mod outage;
 mod redelivery;
 mod shared;
+mod tools;
 mod unreadable;
 mod watch;
 
@@ -35,6 +36,7 @@ fn main() {
         redelivery::trials(),
         unreadable::trials(),
         benchmark::trials(),
+        tools::trials(),
         lifecycle::trials(),
         watch::trials(),
         shared::last_trial(&shared::CALM),

@@ -14,7 +14,7 @@ use crate::shared::SHAKEN;
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!(
-        &SHAKEN, outage: mongod_is_away, kafka_is_away, kafka_does_not_answer, api_does_not_answer,
+        &SHAKEN, outage: mongod_is_away, mongod_does_not_answer, kafka_is_away, kafka_does_not_answer, api_does_not_answer,
     )
 }
 
@@ -58,6 +58,20 @@ fn mongod_is_away(stack: &Stack) -> Result<()> {
     stack.await_return("mongod", killed, RETURN_WITHIN)?;
     operator::settle_all(stack, Duration::from_secs(60))?;
     assert_eq!(client.balance("storeless")?, 111);
+    Ok(())
+}
+
+/// A connection that stands and says nothing is worse than none.
+fn mongod_does_not_answer(stack: &Stack) -> Result<()> {
+    let client = stack.client();
+    client.settle(&deposit("slow-store", 1))?;
+    let paused = Paused::new(stack.status()?.part("mongod")?.running()?)?;
+    client.accept(&deposit("slow-store", 10))?;
+    unavailable(&client.get("/accounts/slow-store")?)?;
+    client.accept(&deposit("slow-store", 100))?;
+    drop(paused);
+    operator::settle_all(stack, Duration::from_secs(90))?;
+    assert_eq!(client.balance("slow-store")?, 111);
     Ok(())
 }
 

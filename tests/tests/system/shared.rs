@@ -1,5 +1,6 @@
 //! The stacks that several tests share, each started by the first test that wants it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     name: &'static str,
     expected: &'static [Expected],
     stack: Mutex<Slot>,
+    /// A test did, by an error or a panic.
+    failed: AtomicBool,
 }
 
 enum Slot {
@@ -30,7 +33,7 @@ enum Slot {
 
 impl Shared {
     const fn new(name: &'static str, expected: &'static [Expected]) -> Self {
-        Self { name, expected, stack: Mutex::new(Slot::NotYet) }
+        Self { name, expected, stack: Mutex::new(Slot::NotYet), failed: AtomicBool::new(false) }
     }
 
     pub(crate) fn with<T>(&self, test: impl FnOnce(&Stack) -> Result<T>) -> Result<T> {
@@ -42,7 +45,12 @@ impl Shared {
             };
         }
         match &*slot {
-            Slot::Up(stack) => test(stack),
+            Slot::Up(stack) => {
+                let failed_before = self.failed.swap(true, Ordering::Relaxed);
+                let result = test(stack);
+                self.failed.store(failed_before || result.is_err(), Ordering::Relaxed);
+                result
+            }
             Slot::Failed(why) => Err(anyhow!("{} did not start: {why}", self.name)),
             Slot::NotYet | Slot::Finished => Err(anyhow!("{} is down already", self.name)),
         }
@@ -51,7 +59,12 @@ impl Shared {
     /// Ends the stack, if it was ever started, and looks through its logs.
     pub(crate) fn finish(&self) -> Result<()> {
         match std::mem::replace(&mut *self.slot(), Slot::Finished) {
-            Slot::Up(stack) => stack.finish(self.expected).context(self.name),
+            Slot::Up(mut stack) => {
+                if self.failed.load(Ordering::Relaxed) {
+                    stack.a_test_failed();
+                }
+                stack.finish(self.expected).context(self.name)
+            }
             Slot::NotYet | Slot::Failed(_) | Slot::Finished => Ok(()),
         }
     }
