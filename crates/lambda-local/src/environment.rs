@@ -3,14 +3,15 @@
 //!
 //! The process is a group of its own (an interrupt on the terminal does not reach it: this program drains first) and is
 //! killed with its whole group. Should this program itself be killed, the kernel kills the processes too (parent-death
-//! signal); since that signal is tied to the thread that spawned, all spawning happens on one thread that never ends.
+//! signal); since that signal is tied to the thread that spawned, all spawning happens on one thread that never ends. A
+//! process whose parent is gone before it could ask for that signal does not start.
 
 use std::io;
 use std::process::ExitStatus;
 use std::sync::{Arc, mpsc};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, getppid};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
@@ -76,7 +77,7 @@ fn command(function: &Function, id: EnvironmentId, runtime_api: &str) -> io::Res
     command.env_clear().envs(variables::of(function, id, runtime_api));
     command.stdin(std::process::Stdio::null()).stdout(function.log.stdio()?).stderr(function.log.stdio()?);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    die_with_parent(&mut command);
+    die_with(&mut command, getpid());
     let mut command = Command::from(command);
     command.kill_on_drop(true);
     Ok(command)
@@ -84,13 +85,18 @@ fn command(function: &Function, id: EnvironmentId, runtime_api: &str) -> io::Res
 
 #[expect(
     unsafe_code,
-    reason = "runs between fork and exec, where only async-signal-safe calls may be made: prctl is one"
+    reason = "runs between fork and exec, where only async-signal-safe calls may be made: prctl and getppid are"
 )]
-fn die_with_parent(command: &mut std::process::Command) {
+fn die_with(command: &mut std::process::Command, parent: Pid) {
     use std::os::unix::process::CommandExt;
-    // SAFETY: the closure makes one system call and allocates nothing.
+    let ask = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // A parent that died before that sends no signal any more; whoever adopted this process is not it.
+        if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing.
     unsafe {
-        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from));
+        command.pre_exec(ask);
     }
 }
 
@@ -188,5 +194,21 @@ impl Spawner {
         let gone = || io::Error::other("the spawning thread is gone");
         self.0.send((command, Handle::current(), reply)).map_err(|_| gone())?;
         child.await.map_err(|_| gone())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_starts_only_as_a_child_of_its_parent() {
+        let start = |parent: Pid| {
+            let mut command = std::process::Command::new("true");
+            die_with(&mut command, parent);
+            command.status().map(|status| status.success()).map_err(|error| error.raw_os_error())
+        };
+        assert_eq!(start(getpid()), Ok(true));
+        assert_eq!(start(getppid()), Err(Some(nix::libc::ESRCH)), "its parent died before it could ask");
     }
 }
