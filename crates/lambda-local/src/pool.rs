@@ -4,12 +4,14 @@
 //!
 //! Bounds: at most [`Limits::environments`] environments; at most [`Limits::concurrency`] requests in one; requests
 //! wait only for environments that are starting or may start, and beyond these only [`Limits::waiting`] of them, none
-//! longer than [`Limits::wait`]. Everyone else is throttled at once, as AWS does.
+//! longer than [`Limits::wait`] or, of those whom an environment is being started for, than its start takes. Everyone
+//! else is throttled at once, as AWS does.
 //!
 //! Promises: a request is delivered at most once, in order of arrival, and ends in exactly one way: answered
 //! ([`Pool::answered`] returned `Ok`) or [`Effect::Fail`]. With one request per environment a time-out stops the
 //! environment; with several the process lives on, its slot comes back when it polls again, and its late answer is
-//! [`Refusal::Stale`]. An environment whose every slot is overdue is replaced. One that served and died is replaced at
+//! [`Refusal::Stale`]. An environment whose every slot is overdue is replaced, and so is one that runs nothing and has
+//! not asked for work for longer than a time-out. One that served and died is replaced at
 //! once; one that dies before it ever answered is started again after a delay that doubles up to [`LONGEST_DELAY`].
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -22,6 +24,9 @@ mod tests;
 pub const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// The longest delay between two starts.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// How long a slot whose answer came counts as free before its environment has asked for more: a caller's next request
+/// is often here before its environment is. One that takes longer hangs, and takes nothing.
+pub const ASKS_WITHIN: Duration = Duration::from_secs(1);
 
 /// One environment, counted from 1 within its function; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +124,8 @@ struct Environment {
     idle_since: Instant,
     in_flight: Vec<RequestId>,
     overdue: HashSet<RequestId>,
+    /// Slots that are about to ask for work, and until when that is believed.
+    about_to_ask: VecDeque<Instant>,
 }
 
 /// The pool of one function.
@@ -167,7 +174,7 @@ impl Pool {
         if self.draining {
             return effects.push(Effect::Fail(request, Failure::Stopping));
         }
-        if self.limits.environments == 0 || self.waiting.len() >= self.room() {
+        if self.limits.environments == 0 || self.waiting.len() >= self.room(now) {
             return effects.push(Effect::Fail(request, Failure::Throttled));
         }
         let expires = now + self.limits.wait;
@@ -177,17 +184,26 @@ impl Pool {
     }
 
     /// How many may wait: those whom free slots and environments that may start can take, and the waiting room.
-    fn room(&self) -> usize {
+    fn room(&self, now: Instant) -> usize {
         let may_start = self.limits.environments.saturating_sub(self.environments.len());
         let to_come = may_start.saturating_mul(self.limits.concurrency);
-        self.free_slots().saturating_add(to_come).saturating_add(self.limits.waiting)
+        self.free_slots(now).saturating_add(to_come).saturating_add(self.limits.waiting)
     }
 
-    /// Slots nobody uses: of environments that are starting, that ask for work, and that have just answered and are about
-    /// to ask. The last ones matter: a caller's next request is often here before its environment is.
-    fn free_slots(&self) -> usize {
-        let used = |environment: &Environment| environment.in_flight.len() + environment.overdue.len();
-        self.environments.values().map(|environment| self.limits.concurrency.saturating_sub(used(environment))).sum()
+    /// Slots that will take a request: of environments that are starting, that ask for work, and that have just answered
+    /// and are about to ask.
+    fn free_slots(&self, now: Instant) -> usize {
+        let (mut unused, mut about_to_ask) = (0, 0);
+        for environment in self.environments.values().filter(|environment| environment.ready) {
+            unused += self.limits.concurrency.saturating_sub(environment.in_flight.len());
+            about_to_ask += environment.about_to_ask.iter().rev().take_while(|until| now < **until).count();
+        }
+        self.starting_slots().saturating_add(unused.min(self.parked.len() + about_to_ask))
+    }
+
+    fn starting_slots(&self) -> usize {
+        let starting = self.environments.values().filter(|environment| !environment.ready).count();
+        starting.saturating_mul(self.limits.concurrency)
     }
 
     /// A caller gave up. While its request waits it is forgotten; in flight it runs on, as on AWS.
@@ -204,7 +220,11 @@ impl Pool {
         if !environment.ready {
             environment.ready = true;
             environment.idle_since = now;
+            environment.about_to_ask = std::iter::repeat_n(now + ASKS_WITHIN, self.limits.concurrency).collect();
             self.wake_by(now + self.limits.idle);
+        }
+        if let Some(environment) = self.environments.get_mut(&id) {
+            environment.about_to_ask.pop_front();
         }
         self.parked.push((id, poll));
         self.balance(now, effects);
@@ -223,6 +243,8 @@ impl Pool {
     pub fn answered(&mut self, id: EnvironmentId, request: RequestId, now: Instant) -> Result<(), Refusal> {
         let Some(environment) = self.environments.get_mut(&id) else { return Err(Refusal::Stale) };
         if environment.overdue.remove(&request) {
+            environment.about_to_ask.push_back(now + ASKS_WITHIN);
+            environment.idle_since = now;
             return Err(Refusal::Stale);
         }
         let Some(at) = environment.in_flight.iter().position(|running| *running == request) else {
@@ -231,6 +253,7 @@ impl Pool {
         environment.in_flight.swap_remove(at);
         environment.answered_once = true;
         environment.idle_since = now;
+        environment.about_to_ask.push_back(now + ASKS_WITHIN);
         self.flights.remove(&request);
         self.failed_starts = 0;
         Ok(())
@@ -256,6 +279,10 @@ impl Pool {
         self.expire_waiting(now, effects);
         self.expire_flights(now, effects);
         self.expire_starts(now, effects);
+        for environment in self.environments.values_mut() {
+            environment.about_to_ask.retain(|until| now < *until);
+        }
+        self.replace_silent(now, effects);
         self.let_idle_go(now, effects);
         self.balance(now, effects);
         self.plan_wake();
@@ -322,7 +349,7 @@ impl Pool {
 
     fn start_missing(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         loop {
-            let wanted = self.waiting.len() > self.free_slots() || self.owed > 0;
+            let wanted = self.waiting.len() > self.free_slots(now) || self.owed > 0;
             if !wanted || self.draining || self.environments.len() >= self.limits.environments {
                 return;
             }
@@ -341,6 +368,7 @@ impl Pool {
                     idle_since: now,
                     in_flight: vec![],
                     overdue: HashSet::new(),
+                    about_to_ask: VecDeque::new(),
                 },
             );
             self.wake_by(now + self.limits.init);
@@ -372,9 +400,11 @@ impl Pool {
         effects.extend(self.waiting.drain(..affected).map(|(_, request)| Effect::Fail(request, failure)));
     }
 
+    /// The first to wait are those whom the environments that are starting will take: a cold start is no throttle.
     fn expire_waiting(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while let Some((_, request)) = self.waiting.front().copied().filter(|(expires, _)| *expires <= now) {
-            self.waiting.pop_front();
+        let starting = self.starting_slots();
+        while let Some((_, request)) = self.waiting.get(starting).copied().filter(|(expires, _)| *expires <= now) {
+            self.waiting.remove(starting);
             effects.push(Effect::Fail(request, Failure::Throttled));
         }
     }
@@ -383,19 +413,20 @@ impl Pool {
         while let Some((deadline, request)) = self.deadlines.front().copied() {
             match self.flights.get(&request).copied() {
                 Some(_) if deadline > now => return,
-                Some(environment) => self.time_out(environment, request, effects),
+                Some(environment) => self.time_out(environment, request, now, effects),
                 None => {}
             }
             self.deadlines.pop_front();
         }
     }
 
-    fn time_out(&mut self, id: EnvironmentId, request: RequestId, effects: &mut Vec<Effect>) {
+    fn time_out(&mut self, id: EnvironmentId, request: RequestId, now: Instant, effects: &mut Vec<Effect>) {
         self.flights.remove(&request);
         effects.push(Effect::Fail(request, Failure::TimedOut));
         let Some(environment) = self.environments.get_mut(&id) else { return };
         environment.in_flight.retain(|running| *running != request);
         environment.overdue.insert(request);
+        environment.idle_since = now;
         let wedged = environment.in_flight.is_empty() && environment.overdue.len() >= self.limits.concurrency;
         if wedged {
             self.forget(id, Failure::TimedOut, effects);
@@ -413,6 +444,25 @@ impl Pool {
             self.delay_next_start(now);
             self.fail_waiting(Failure::InitTimedOut, effects);
         }
+    }
+
+    /// An environment that runs nothing and does not ask for work either hangs, or has fewer hands than slots and all of
+    /// them overdue. On AWS the time-out ends it, since the invocation is not over before the next one is asked for.
+    fn replace_silent(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let is_silent = |id: &EnvironmentId| self.silent_until(*id).is_some_and(|until| until <= now);
+        let silent: Vec<_> = self.environments.keys().copied().filter(is_silent).collect();
+        for id in silent {
+            self.forget(id, Failure::TimedOut, effects);
+            self.owed += 1;
+            effects.push(Effect::Stop(id));
+        }
+    }
+
+    /// When an environment that runs nothing and has not asked for work is given up.
+    fn silent_until(&self, id: EnvironmentId) -> Option<Instant> {
+        let environment = self.environments.get(&id).filter(|environment| environment.ready)?;
+        let is_silent = environment.in_flight.is_empty() && !self.parked.iter().any(|(parked, _)| *parked == id);
+        is_silent.then(|| environment.idle_since + self.limits.timeout + ASKS_WITHIN)
     }
 
     fn let_idle_go(&mut self, now: Instant, effects: &mut Vec<Effect>) {
@@ -437,7 +487,8 @@ impl Pool {
     }
 
     fn plan_wake(&mut self) {
-        let waiting = self.waiting.front().map(|(expires, _)| *expires);
+        // Whom an environment is being started for waits as long as that takes.
+        let waiting = self.waiting.get(self.starting_slots()).map(|(expires, _)| *expires);
         let flight = self.deadlines.front().map(|(deadline, _)| *deadline);
         for at in [waiting, flight].into_iter().flatten() {
             self.wake_by(at);
@@ -449,7 +500,10 @@ impl Pool {
             true if several && environment.in_flight.is_empty() => Some(environment.idle_since + idle),
             true => None,
         });
-        if let Some(at) = due.min() {
+        let asking = self.environments.values().flat_map(|environment| environment.about_to_ask.front()).copied();
+        let asking = if self.waiting.is_empty() { None } else { asking.min() };
+        let silent = self.environments.keys().filter_map(|id| self.silent_until(*id)).min();
+        for at in [due.min(), asking, silent].into_iter().flatten() {
             self.wake_by(at);
         }
     }

@@ -124,7 +124,12 @@ fn the_waiting_room_keeps_order_and_gives_up_after_its_time() {
     assert_eq!(delivered(&bench.poll(1)), [(2, 1)]);
     bench.after(SECOND);
     assert_eq!(bench.answer(1, 2), Ok(()));
-    assert_eq!(bench.after(SECOND * 30), [fail(3, Failure::Throttled)]);
+    let effects = bench.after(SECOND * 30);
+    assert_eq!(
+        effects,
+        [fail(3, Failure::Throttled), stop(1), start(2)],
+        "an environment that asked no more is replaced"
+    );
 }
 
 #[test]
@@ -206,6 +211,46 @@ fn a_start_that_takes_too_long_is_ended() {
     let mut bench = Bench::new(limits(1, 1, 0));
     bench.request(1);
     assert_eq!(bench.after(SECOND * 10), [stop(1), fail(1, Failure::InitTimedOut)]);
+}
+
+#[test]
+fn a_cold_start_is_no_throttle_however_short_the_wait() {
+    let mut bench = Bench::new(Limits { wait: SECOND, ..limits(1, 1, 1) });
+    bench.request(1);
+    bench.request(2);
+    assert_eq!(bench.after(SECOND * 2), [fail(2, Failure::Throttled)], "nothing is being started for the second one");
+    assert_eq!(bench.pool.next_wake(), Some(bench.now + SECOND * 8), "when the start is over");
+    assert_eq!(delivered(&bench.poll(1)), [(1, 1)]);
+}
+
+#[test]
+fn an_environment_that_answers_and_asks_for_nothing_more_is_not_free() {
+    let mut bench = Bench::new(limits(1, 2, 0));
+    bench.request(1);
+    bench.poll(1);
+    assert_eq!(bench.answer(1, 1), Ok(()));
+    assert_eq!(bench.request(2), [], "it is about to ask");
+    assert_eq!(bench.after(ASKS_WITHIN), [start(2)], "it hangs");
+    assert_eq!(delivered(&bench.poll(2)), [(2, 2)]);
+    assert_eq!(bench.request(3), [fail(3, Failure::Throttled)]);
+    assert_eq!(bench.answer(2, 2), Ok(()));
+    bench.poll(2);
+    assert_eq!(bench.after(SECOND * 3), [stop(1), start(3)], "and is replaced after its time-out");
+    assert_eq!(bench.after(SECOND * 20), [stop(3)], "whose start is judged as any other");
+}
+
+#[test]
+fn slots_that_nobody_polls_for_take_no_requests() {
+    let mut bench = Bench::new(limits(4, 1, 0));
+    bench.request(1);
+    assert_eq!(delivered(&bench.poll(1)), [(1, 1)]);
+    assert_eq!(bench.request(2), [], "more calls may follow the first one");
+    assert_eq!(bench.after(ASKS_WITHIN), []);
+    assert_eq!(bench.request(3), [fail(3, Failure::Throttled)]);
+    let overdue = bench.after(SECOND * 2);
+    assert_eq!(overdue, [fail(1, Failure::TimedOut)], "its late answer is waited for as long again");
+    assert_eq!(bench.after(SECOND * 4), [stop(1), start(2)]);
+    assert_eq!(delivered(&bench.poll(2)), [(2, 2)]);
 }
 
 #[test]
