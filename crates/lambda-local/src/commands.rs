@@ -121,15 +121,31 @@ pub(crate) async fn interrupted() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    tracing::info!("stopping: what is in flight may finish; a second signal ends it at once");
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        std::process::exit(130);
+        eprintln!("lambda-local: asked twice, ending at once");
+        end(130);
     });
     Ok(())
 }
 
-/// How long what is in flight may take when the program is asked to stop.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// Ends the program here and now, without the exit handlers of the libraries it is made of: OpenSSL's takes away what
+/// threads of librdkafka still use when a client could not be closed in time, or was not asked to.
+#[expect(unsafe_code, reason = "the standard library has no end without exit handlers but the violent ones")]
+pub(crate) fn end(code: i32) -> ! {
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    // SAFETY: _exit never comes back and touches none of this program's memory.
+    unsafe { nix::libc::_exit(code) }
+}
+
+/// What stopping may take beyond the longest time-out: the answer's way, the last commit, leaving the group.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// How long what is in flight may take when the program is asked to stop: as long as any function of the template may.
+pub(crate) fn patience(template: &Template) -> Duration {
+    template.functions.iter().map(|function| function.timeout).max().unwrap_or_default() + MARGIN
+}

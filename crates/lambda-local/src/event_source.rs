@@ -8,12 +8,12 @@
 //! Left out on purpose: filters, destinations, schema registries, scaling by lag. Such a poller keeps trying quietly
 //! while the brokers are away.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ pub mod delivery;
 mod invoker;
 pub mod line;
 mod poller;
+mod positions;
 mod progress;
 mod record;
 mod response;
@@ -36,10 +37,15 @@ pub use record::{Partition, Record};
 
 use context::Context;
 use delivery::Policy;
+use poller::Stop;
+use positions::Positions;
 use progress::Progress;
 
 use crate::invocation::PAYLOAD_LIMIT;
 use crate::template::{KafkaSource, StartingPosition};
+
+/// How long the end of a client is waited for: it leaves its group, and a broker that is away does not answer.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// How the brokers are spoken to.
 #[derive(Clone, Debug, Default)]
@@ -84,13 +90,13 @@ pub struct EventSource {
     topic: String,
     group: String,
     pollers: Vec<Handle>,
-    stop: watch::Sender<bool>,
+    positions: Arc<Positions>,
+    stop: watch::Sender<Stop>,
 }
 
 #[derive(Debug)]
 struct Handle {
     progress: Arc<Progress>,
-    consumer: Weak<BaseConsumer<Context>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -105,6 +111,8 @@ pub struct EventSourceStatus {
     pub group: String,
     /// `joining`, `polling`, `retrying` or `stopped`.
     pub state: &'static str,
+    /// `known`, or `unknown` when the brokers did not say within a second where the partitions are.
+    pub offsets: &'static str,
     /// The partitions its pollers have.
     pub partitions: Vec<PartitionStatus>,
 }
@@ -114,9 +122,9 @@ pub struct EventSourceStatus {
 pub struct PartitionStatus {
     /// The partition.
     pub partition: Partition,
-    /// The next offset the group would read; none before the first commit, or while the broker is away.
+    /// The next offset the group would read; none before the first commit, or while that is unknown.
     pub committed: Option<i64>,
-    /// The next offset that will be written, as far as the broker tells; none while it is away.
+    /// The next offset that will be written, as far as the broker tells; none while that is unknown.
     pub end: Option<i64>,
 }
 
@@ -132,16 +140,18 @@ impl EventSource {
         options: &KafkaOptions,
     ) -> Result<Self, StartError> {
         let brokers = brokers(function, source, options)?;
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stop::No);
+        let refused = |error| StartError::Config {
+            function: function.to_owned(),
+            source_name: source.name.clone(),
+            error: Box::new(error),
+        };
+        let config = config(source, &brokers, options);
+        let positions = Arc::new(Positions::new(&config).map_err(refused)?);
         let mut pollers = vec![];
         for _ in 0..source.pollers {
-            let consumer = consumer(source, &brokers, options).map_err(|error| StartError::Config {
-                function: function.to_owned(),
-                source_name: source.name.clone(),
-                error: Box::new(error),
-            })?;
+            let consumer = consumer(source, &config).map_err(refused)?;
             let progress = Arc::new(Progress::default());
-            let weak = Arc::downgrade(&consumer);
             let envelope = record::Envelope::new(&source.topic, &brokers, source.cluster_arn.as_deref());
             let setup = poller::Setup {
                 consumer,
@@ -152,13 +162,18 @@ impl EventSource {
                 report_item_failures: source.report_item_failures,
                 invoker: invoker.clone(),
                 progress: Arc::clone(&progress),
+                positions: Arc::clone(&positions),
+                since_ms: match source.starting_position {
+                    StartingPosition::AtTimestamp(ms) => Some(ms),
+                    _ => None,
+                },
                 stop: stopped.clone(),
             };
             let task = Mutex::new(Some(tokio::spawn(poller::run(setup))));
-            pollers.push(Handle { progress, consumer: weak, task });
+            pollers.push(Handle { progress, task });
         }
         let (topic, group) = (source.topic.clone(), source.group.clone());
-        Ok(Self { function: function.to_owned(), topic, group, pollers, stop })
+        Ok(Self { function: function.to_owned(), topic, group, pollers, positions, stop })
     }
 
     /// Whether every poller has had an assignment, be it an empty one.
@@ -167,28 +182,38 @@ impl EventSource {
         self.pollers.iter().all(|poller| poller.progress.has_joined())
     }
 
-    /// Fetches no more, waits (bounded) for what is in flight, commits it, and leaves the group.
+    /// Fetches no more, waits no longer than `patience` for what is in flight, commits it, leaves the group, and ends
+    /// the clients, which may take [`CLOSING`] more when the brokers are away.
     pub async fn stop(&self, patience: Duration) {
-        let _ = self.stop.send(true);
-        for poller in &self.pollers {
-            let task = poller.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(task) = task else { continue };
-            if tokio::time::timeout(patience, task).await.is_err() {
+        let _ = self.stop.send(Stop::Finish);
+        let take = |poller: &Handle| poller.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut ended = futures::future::join_all(self.pollers.iter().filter_map(take));
+        if tokio::time::timeout(patience, &mut ended).await.is_err() {
+            if self.running().is_some() {
                 tracing::warn!(topic = self.topic, "batches still in flight are given up; they will be read again");
             }
+            let _ = self.stop.send(Stop::GiveUp);
+            if tokio::time::timeout(CLOSING, ended).await.is_err() {
+                tracing::warn!(topic = self.topic, "the brokers did not let a poller leave in time");
+            }
         }
+        let _ = tokio::time::timeout(CLOSING, self.positions.close()).await;
     }
 
-    /// Where it stands, asked of the brokers.
+    /// What it is at, in words.
+    pub(crate) fn running(&self) -> Option<String> {
+        let batches: usize = self.pollers.iter().map(|poller| poller.progress.in_flight()).sum();
+        (batches > 0).then(|| format!("{batches} of topic {} for {}", self.topic, self.function))
+    }
+
+    /// Where it stands, asked of the brokers for a second at most.
     pub async fn status(&self) -> EventSourceStatus {
-        let mut partitions = vec![];
-        for poller in &self.pollers {
-            let (topic, numbers) = (self.topic.clone(), poller.progress.partitions());
-            let Some(consumer) = poller.consumer.upgrade() else { continue };
-            let asked = tokio::task::spawn_blocking(move || positions(&consumer, &topic, numbers)).await;
-            partitions.extend(asked.unwrap_or_default());
-        }
-        partitions.sort_by_key(|status| status.partition);
+        let numbers: BTreeSet<Partition> =
+            self.pollers.iter().flat_map(|poller| poller.progress.partitions()).collect();
+        let known = self.positions.of(&self.topic, numbers.iter().copied().collect()).await;
+        let offsets = if known.is_some() { "known" } else { "unknown" };
+        let unknown = |partition| PartitionStatus { partition, committed: None, end: None };
+        let partitions = known.unwrap_or_else(|| numbers.into_iter().map(unknown).collect());
         let states: Vec<&str> = self.pollers.iter().map(|poller| poller.progress.state()).collect();
         let state = ["joining", "retrying", "stopped"].into_iter().find(|state| states.contains(state));
         EventSourceStatus {
@@ -196,6 +221,7 @@ impl EventSource {
             topic: self.topic.clone(),
             group: self.group.clone(),
             state: state.unwrap_or("polling"),
+            offsets,
             partitions,
         }
     }
@@ -211,11 +237,7 @@ fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Resu
         .ok_or_else(|| StartError::NoBrokers { function: function.to_owned(), source_name: source.name.clone() })
 }
 
-fn consumer(
-    source: &KafkaSource,
-    brokers: &str,
-    options: &KafkaOptions,
-) -> rdkafka::error::KafkaResult<Arc<BaseConsumer<Context>>> {
+fn config(source: &KafkaSource, brokers: &str, options: &KafkaOptions) -> ClientConfig {
     let reset = if source.starting_position == StartingPosition::Latest { "latest" } else { "earliest" };
     let mut config = ClientConfig::new();
     for (key, value) in [
@@ -241,6 +263,10 @@ fn consumer(
     for (key, value) in &options.config {
         config.set(key, value);
     }
+    config
+}
+
+fn consumer(source: &KafkaSource, config: &ClientConfig) -> rdkafka::error::KafkaResult<Arc<BaseConsumer<Context>>> {
     let context = Context::new(source.starting_position, Arc::new(Notify::new()));
     let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
     consumer.subscribe(&[&source.topic])?;
@@ -261,39 +287,4 @@ fn policy(source: &KafkaSource, fast: bool) -> Policy {
     let ms = Duration::from_millis;
     let (first_wait, longest_wait) = if fast { (ms(10), ms(200)) } else { (ms(1_000), ms(60_000)) };
     Policy { retry: source.retry, first_wait, longest_wait }
-}
-
-/// Asks the brokers, no longer than a second for each answer, and not on once they do not answer.
-fn positions(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    partitions: impl IntoIterator<Item = Partition>,
-) -> Vec<PartitionStatus> {
-    let second = Duration::from_secs(1);
-    let mut list = TopicPartitionList::new();
-    for partition in partitions {
-        list.add_partition(topic, partition);
-    }
-    let committed = consumer.committed_offsets(list.clone(), second).ok();
-    let mut away = committed.is_none();
-    let mut statuses = vec![];
-    for element in list.elements() {
-        let partition = element.partition();
-        let offset =
-            committed.as_ref().and_then(|list| list.find_partition(topic, partition)).map(|found| found.offset());
-        let started = Instant::now();
-        let end = if away { None } else { consumer.fetch_watermarks(topic, partition, second).ok() };
-        away |= end.is_none() && started.elapsed() >= second;
-        let committed = match offset {
-            Some(Offset::Offset(next)) => Some(next),
-            _ => None,
-        };
-        // Some brokers say of the end only where their last batch begins: what is committed is written, too.
-        statuses.push(PartitionStatus {
-            partition,
-            committed,
-            end: end.map(|(_, high)| high.max(committed.unwrap_or(0))),
-        });
-    }
-    statuses
 }

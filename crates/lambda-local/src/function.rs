@@ -232,6 +232,12 @@ impl Function {
         self.books().processes.remove(&id);
     }
 
+    /// What it is at, in words.
+    pub(crate) fn running(&self) -> Option<String> {
+        let in_flight = self.books().pool.in_flight();
+        (in_flight > 0).then(|| format!("{in_flight} of {}", self.name()))
+    }
+
     /// Takes nothing new and waits, no longer than `patience`, for what runs.
     pub(crate) async fn drain(self: &Arc<Self>, patience: Duration) {
         self.change(|books, effects| books.pool.drain(effects));

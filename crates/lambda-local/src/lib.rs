@@ -26,3 +26,4 @@ mod report;
 mod runtime_api;
 mod status;
 pub mod template;
+mod waiting;

@@ -1,7 +1,7 @@
 //! The whole local Lambda: functions, their URLs and event sources behind one listener.
 //!
-//! [`Options`] go in, [`Local::start`] brings everything up, [`Local::stop`] lets it finish: event sources take nothing
-//! new and commit what is done, invocations in flight are waited for, then the environments end.
+//! [`Options`] go in, [`Local::start`] brings everything up, [`Local::stop`] lets it finish: functions and event sources
+//! take nothing new, invocations in flight are waited for, what is done is committed, then the environments end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,6 +20,7 @@ use crate::http_server::{self, CloseHandle};
 use crate::invoke_api::AsyncQueue;
 use crate::pool::Limits;
 use crate::template::{FunctionSpec, Template};
+use crate::waiting;
 
 mod router;
 
@@ -138,10 +139,14 @@ impl Local {
         self.shared.names.get(name)
     }
 
-    /// Lets everything finish, each step no longer than `patience`, and ends every environment.
+    /// Takes nothing new, lets everything finish for no longer than `patience`, and ends every environment. It says what
+    /// it is waiting for.
     pub async fn stop(self, patience: Duration) {
-        futures::future::join_all(self.shared.event_sources.iter().map(|source| source.stop(patience))).await;
-        futures::future::join_all(self.shared.functions.iter().map(|function| function.drain(patience))).await;
+        let Shared { event_sources, functions, .. } = &*self.shared;
+        let polled = futures::future::join_all(event_sources.iter().map(|source| source.stop(patience)));
+        let drained = futures::future::join_all(functions.iter().map(|function| function.drain(patience)));
+        let running = || functions.iter().filter_map(|function| function.running()).collect();
+        waiting::tell(futures::future::join(polled, drained), patience, running).await;
         futures::future::join_all(self.shared.functions.iter().map(Function::stop)).await;
         self.server.close(Duration::from_secs(1)).await;
     }
@@ -176,6 +181,11 @@ fn program(spec: &FunctionSpec, binaries: &Path) -> PathBuf {
     std::path::absolute(&program).unwrap_or(program)
 }
 
+/// How long a start may take on Lambda.
+const INIT: Duration = Duration::from_secs(10);
+/// The same with Managed Instances, unless the function's own time-out is longer.
+const INIT_OF_MANAGED_INSTANCES: Duration = Duration::from_secs(130);
+
 /// The template's limits first; without any, one environment for a function that takes many requests at once (so that
 /// it can be watched and measured as one process), and `--max-environments` for one that takes them one by one.
 fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
@@ -187,7 +197,7 @@ fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
         waiting: options.max_waiting,
         wait: options.max_wait,
         timeout: spec.timeout,
-        init: Duration::from_secs(10),
+        init: if spec.managed_instances { INIT_OF_MANAGED_INSTANCES.max(spec.timeout) } else { INIT },
         idle: options.idle,
     }
 }

@@ -1,6 +1,6 @@
 //! `lambda-local`: AWS Lambda on one machine, from a SAM template. See `lambda-local --help`.
 
-use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -29,19 +29,29 @@ enum Command {
     Invoke(commands::invoke::Args),
 }
 
-// One thread: on a machine that runs everything else too it is as fast as several and leaves the cores to the rest.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() {
     let cli = Cli::parse();
     commands::log_to_stderr();
-    let outcome = match cli.command {
+    // One thread: on a machine that runs everything else too it is as fast as several and leaves the cores to the rest.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.map_err(Into::into).and_then(|runtime| {
+        let outcome = runtime.block_on(run(cli.command));
+        // What still runs here (the connection of a client that stays, say) ends before the process does.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        outcome
+    });
+    let code = outcome.unwrap_or_else(|error| {
+        eprintln!("lambda-local: {error:#}");
+        1
+    });
+    commands::end(code);
+}
+
+async fn run(command: Command) -> anyhow::Result<i32> {
+    match command {
         Command::Start(args) => commands::start::run(args).await,
         Command::Poll(args) => commands::poll::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Invoke(args) => commands::invoke::run(args).await,
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("lambda-local: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }

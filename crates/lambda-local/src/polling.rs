@@ -10,6 +10,7 @@ use crate::event_source::EventSource;
 use crate::http_server;
 use crate::invoke_api;
 use crate::status;
+use crate::waiting;
 
 /// Event sources at work.
 #[derive(Clone, Debug)]
@@ -25,9 +26,11 @@ impl Polling {
         Self { event_sources: event_sources.into(), not_supported: not_supported.into() }
     }
 
-    /// Stops them all, each within `patience`.
+    /// Stops them all, each within `patience`, and says now and then what it is waiting for.
     pub async fn stop(&self, patience: Duration) {
-        futures::future::join_all(self.event_sources.iter().map(|source| source.stop(patience))).await;
+        let stopped = futures::future::join_all(self.event_sources.iter().map(|source| source.stop(patience)));
+        let running = || self.event_sources.iter().filter_map(EventSource::running).collect();
+        waiting::tell(stopped, patience, running).await;
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use lambda_local::gateway::{Gateway, Options};
 
-use super::{PATIENCE, interrupted, listen};
+use super::{interrupted, listen};
+
+/// How long requests under way may take when the gateway is asked to stop; whose they are it does not know.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     max_wait_ms: u64,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let listener = listen(args.listen)?;
     let options = Options {
         forward: args.forward,
@@ -41,5 +43,5 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tracing::info!("listening on http://{address}, forwarding to {}", options.forward);
     interrupted().await?;
     gateway.stop(PATIENCE).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }

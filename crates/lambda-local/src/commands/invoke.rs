@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -23,7 +22,7 @@ pub(crate) struct Args {
     timeout_s: u64,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let event = read(&args.event)?;
     let invoker = Invoker::endpoint(&args.endpoint, &args.function, Duration::from_secs(args.timeout_s))?;
     match invoker.invoke(event).await {
@@ -33,12 +32,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             if output.is_terminal() || !answer.ends_with(b"\n") {
                 writeln!(output)?;
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(0)
         }
         Invoked::FunctionError(error) => {
             println!("{error}");
             eprintln!("lambda-local: the function {} failed", args.function);
-            Ok(ExitCode::FAILURE)
+            Ok(1)
         }
         Invoked::NotReached(reason) => bail!("{} was not reached at {}: {reason}", args.function, args.endpoint),
     }

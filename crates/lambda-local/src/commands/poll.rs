@@ -1,7 +1,6 @@
 //! `lambda-local poll`
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -9,7 +8,7 @@ use lambda_local::event_source::{EventSource, Invoker};
 use lambda_local::polling::{Polling, serve};
 use lambda_local::template::Template;
 
-use super::{KafkaArgs, PATIENCE, TemplateArgs, interrupted, listen};
+use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience};
 
 /// What an endpoint may take longer than the function's own time-out: it may have to build or queue first.
 const GRACE: Duration = Duration::from_secs(60);
@@ -29,10 +28,11 @@ pub(crate) struct Args {
     listen: Option<SocketAddr>,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let template = args.template.read(None)?;
     let event_sources = event_sources(&template, &args)?;
     ensure!(!event_sources.is_empty(), "the template has no Kafka event source that is enabled");
+    let patience = patience(&template);
     let polling = Polling::new(event_sources, template.not_supported);
     if let Some(address) = args.listen {
         let listener = listen(address)?;
@@ -40,9 +40,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tokio::spawn(serve(polling.clone(), listener));
     }
     interrupted().await?;
-    tracing::info!("stopping: batches in flight may finish");
-    polling.stop(PATIENCE).await;
-    Ok(ExitCode::SUCCESS)
+    polling.stop(patience).await;
+    Ok(0)
 }
 
 fn event_sources(template: &Template, args: &Args) -> anyhow::Result<Vec<EventSource>> {

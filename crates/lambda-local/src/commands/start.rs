@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use lambda_local::local::{Local, Options};
 
-use super::{KafkaArgs, PATIENCE, TemplateArgs, interrupted, listen};
+use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,7 +41,7 @@ pub(crate) struct Args {
     no_event_sources: bool,
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let listener = listen(args.listen)?;
     let address = listener.local_addr()?;
     let template = args.template.read(Some(address))?;
@@ -64,9 +63,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let local = Local::start(&options, listener)?;
     announce(address, &options);
     interrupted().await?;
-    tracing::info!("stopping: what is in flight may finish");
-    local.stop(PATIENCE).await;
-    Ok(ExitCode::SUCCESS)
+    local.stop(patience(&options.template)).await;
+    Ok(0)
 }
 
 fn announce(address: SocketAddr, options: &Options) {

@@ -2,14 +2,16 @@
 //! limited to a line now and then: a client without a broker would print twenty a second.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::Notify;
 
 use super::record::Partition;
@@ -17,12 +19,12 @@ use crate::template::StartingPosition;
 
 /// Lines of one kind are at least this far apart.
 const QUIET: Duration = Duration::from_secs(30);
-/// How long brokers may take to find the offsets of a time.
-const LOOKUP: Duration = Duration::from_secs(5);
 
 /// What happened to the assignment, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Happened {
+    /// Partitions are to be assigned once it is known where they begin.
+    Offered(TopicPartitionList),
     Assigned(Vec<Partition>),
     Revoked(Vec<Partition>),
     CommitFailed,
@@ -32,13 +34,20 @@ pub(crate) enum Happened {
 pub(crate) struct Context {
     happened: Mutex<VecDeque<Happened>>,
     starting_position: StartingPosition,
+    closing: AtomicBool,
     last_lines: Mutex<HashMap<String, (Instant, u64)>>,
     pub(crate) wake: Arc<Notify>,
 }
 
 impl Context {
     pub(crate) fn new(starting_position: StartingPosition, wake: Arc<Notify>) -> Self {
-        Self { happened: Mutex::default(), starting_position, last_lines: Mutex::default(), wake }
+        Self {
+            happened: Mutex::default(),
+            starting_position,
+            closing: AtomicBool::new(false),
+            last_lines: Mutex::default(),
+            wake,
+        }
     }
 
     /// What happened since the last time.
@@ -46,7 +55,16 @@ impl Context {
         lock(&self.happened).pop_front()
     }
 
-    fn note(&self, happened: Happened) {
+    /// From now on nobody answers an offer: what is assigned while the consumer closes is taken as it is.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn looks_for_beginnings(&self) -> bool {
+        matches!(self.starting_position, StartingPosition::AtTimestamp(_)) && !self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note(&self, happened: Happened) {
         lock(&self.happened).push_back(happened);
         self.wake.notify_one();
     }
@@ -88,24 +106,25 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Revoke(partitions) = rebalance {
-            self.note(Happened::Revoked(numbers(partitions)));
-        }
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(partitions) => {
-                if let StartingPosition::AtTimestamp(ms) = self.starting_position {
-                    self.begin_at(consumer, partitions, ms);
+    /// As rdkafka's own, but an assignment whose beginnings have to be looked up first is only offered: the brokers'
+    /// answer is not waited for here, on the poller's thread. librdkafka waits for [`answer`].
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let outcome = match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if self.looks_for_beginnings() => {
+                self.note(Happened::Offered(partitions.clone()));
+                Ok(())
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => answer(consumer, partitions),
+            _ => {
+                self.note(Happened::Revoked(numbers(partitions)));
+                match consumer.rebalance_protocol() {
+                    RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+                    _ => consumer.unassign(),
                 }
-                self.note(Happened::Assigned(numbers(partitions)));
             }
-            Rebalance::Error(error) => {
-                self.log_limited("rebalance", &error.to_string());
-            }
-            Rebalance::Revoke(_) => {}
+        };
+        if let Err(error) = outcome {
+            self.log_limited("rebalance", &error.to_string());
         }
     }
 
@@ -117,31 +136,14 @@ impl ConsumerContext for Context {
     }
 }
 
-impl Context {
-    /// Partitions the group has no offset for begin at the first record that is not older.
-    fn begin_at(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList, ms: i64) {
-        let outcome = consumer.committed_offsets(assigned.clone(), LOOKUP).and_then(|committed| {
-            let mut wanted = TopicPartitionList::new();
-            for element in committed.elements().iter().filter(|element| !matches!(element.offset(), Offset::Offset(_)))
-            {
-                wanted.add_partition_offset(element.topic(), element.partition(), Offset::Offset(ms))?;
-            }
-            if wanted.count() == 0 {
-                return Ok(());
-            }
-            let mut positions = assigned.clone();
-            for found in consumer.offsets_for_times(wanted, LOOKUP)?.elements() {
-                positions.set_partition_offset(found.topic(), found.partition(), found.offset())?;
-            }
-            consumer.assign(&positions)
-        });
-        if let Err(error) = outcome {
-            self.log_limited(
-                "timestamp",
-                &format!("cannot look up the starting timestamp, beginning at the oldest record: {error}"),
-            );
-        }
+/// Takes what was assigned, to be read from the offsets it names.
+pub(crate) fn answer(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions)?,
+        _ => consumer.assign(partitions)?,
     }
+    consumer.context().note(Happened::Assigned(numbers(partitions)));
+    Ok(())
 }
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<Partition> {

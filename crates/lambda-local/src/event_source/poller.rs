@@ -23,10 +23,11 @@ use tokio::sync::{Notify, watch};
 
 use super::batcher::{self, Batcher, Slice};
 use super::checkpoint::Checkpoint;
-use super::context::{Context, Happened};
+use super::context::{self, Context, Happened};
 use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled, Verdict};
 use super::invoker::{Invoked, Invoker};
 use super::line::Line;
+use super::positions::Positions;
 use super::progress::Progress;
 use super::record::{Envelope, Partition, Raw, Record};
 use super::response;
@@ -34,6 +35,8 @@ use crate::clock;
 
 /// How often the consumer is served when nothing else happens: what a rebalance waits at most.
 const TURN: Duration = Duration::from_millis(50);
+/// Between two searches for where partitions begin, when the brokers do not answer.
+const SEARCH_AGAIN: Duration = Duration::from_secs(1);
 /// Records taken of one partition before the others get their turn.
 const GULP: usize = 500;
 
@@ -47,11 +50,27 @@ pub(super) struct Setup {
     pub(super) report_item_failures: bool,
     pub(super) invoker: Invoker,
     pub(super) progress: Arc<Progress>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) positions: Arc<Positions>,
+    /// Where partitions begin that the group has no offset of, when that is a time: in ms since the epoch.
+    pub(super) since_ms: Option<i64>,
+    pub(super) stop: watch::Receiver<Stop>,
 }
 
-/// What comes back to the poller of a batch.
+/// What a poller is asked for, more urgent each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stop {
+    /// Nothing: it polls.
+    No,
+    /// To let what runs finish, and to end.
+    Finish,
+    /// To end now.
+    GiveUp,
+}
+
+/// What comes back to the poller.
 enum Step {
+    /// It was found out where offered partitions begin. The number counts the offers.
+    Located(u64, TopicPartitionList),
     /// The wait before its next try is over.
     Waited(Delivery),
     /// It was tried.
@@ -59,14 +78,17 @@ enum Step {
 }
 
 struct Poller {
+    /// Parts of the consumer, which must not outlive it: first here, so that they are dropped first.
+    queues: BTreeMap<Partition, PartitionQueue<Context>>,
     setup: Setup,
     wake: Arc<Notify>,
-    queues: BTreeMap<Partition, PartitionQueue<Context>>,
     batcher: Batcher,
     line: Line,
     checkpoint: Checkpoint,
     /// Invocations, and waits for the next one.
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// Counts the offers of partitions: an earlier one is not answered any more.
+    offers: u64,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
 }
@@ -82,10 +104,11 @@ pub(super) async fn run(setup: Setup) {
         line: Line::default(),
         checkpoint: Checkpoint::default(),
         steps: FuturesUnordered::new(),
+        offers: 0,
         commit_not_before: None,
     };
     let mut stop = poller.setup.stop.clone();
-    while !*stop.borrow() {
+    while *stop.borrow() == Stop::No {
         let more = poller.turn();
         poller.wait(more, &mut stop).await;
     }
@@ -105,7 +128,7 @@ impl Poller {
         more
     }
 
-    async fn wait(&mut self, more: bool, stop: &mut watch::Receiver<bool>) {
+    async fn wait(&mut self, more: bool, stop: &mut watch::Receiver<Stop>) {
         if more {
             // Others on this thread get their turn between two gulps.
             return tokio::task::yield_now().await;
@@ -116,7 +139,7 @@ impl Poller {
             Some(step) = self.steps.next() => self.go_on(step),
             () = self.wake.notified() => {}
             () = tokio::time::sleep_until(until.into()) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            _ = stop.wait_for(|stop| *stop > Stop::No) => {}
         }
     }
 
@@ -139,6 +162,11 @@ impl Poller {
 
     fn note(&mut self, happened: Happened) {
         match happened {
+            Happened::Offered(partitions) => {
+                self.offers += 1;
+                let located = self.locate(partitions);
+                self.steps.push(Box::pin(located));
+            }
             Happened::Assigned(partitions) => {
                 tracing::info!(topic = self.setup.topic, ?partitions, "assigned");
                 for partition in partitions {
@@ -147,6 +175,7 @@ impl Poller {
                 self.setup.progress.joined();
             }
             Happened::Revoked(partitions) => {
+                self.offers += 1;
                 tracing::info!(topic = self.setup.topic, ?partitions, "revoked");
                 for partition in partitions {
                     self.queues.remove(&partition);
@@ -158,6 +187,24 @@ impl Poller {
             Happened::CommitFailed => {
                 self.checkpoint.failed();
                 self.commit_not_before = Some(Instant::now() + Duration::from_secs(1));
+            }
+        }
+    }
+
+    /// Finds out where offered partitions begin, however long the brokers are away.
+    fn locate(&self, offered: TopicPartitionList) -> impl Future<Output = Step> + Send + 'static {
+        let (positions, offer) = (Arc::clone(&self.setup.positions), self.offers);
+        let (topic, since_ms) = (self.setup.topic.clone(), self.setup.since_ms.unwrap_or_default());
+        let mut stop = self.setup.stop.clone();
+        async move {
+            loop {
+                match positions.since(offered.clone(), since_ms).await {
+                    Ok(located) => return Step::Located(offer, located),
+                    Err(error) => tracing::warn!(topic, %error, "cannot find where StartingPositionTimestamp is yet"),
+                }
+                if tokio::time::timeout(SEARCH_AGAIN, stop.wait_for(|stop| *stop > Stop::No)).await.is_ok() {
+                    return Step::Located(offer, TopicPartitionList::new());
+                }
             }
         }
     }
@@ -213,9 +260,16 @@ impl Poller {
 
     fn go_on(&mut self, step: Step) {
         match step {
+            Step::Located(offer, partitions) => {
+                if offer == self.offers
+                    && let Err(error) = context::answer(&self.setup.consumer, &partitions)
+                {
+                    self.setup.consumer.context().log_limited("rebalance", &error.to_string());
+                }
+            }
             Step::Waited(delivery) => self.line.join(delivery),
             Step::Tried(delivery, outcome) => {
-                self.batcher.ended(delivery.partitions());
+                self.ended(&delivery);
                 let Verdict { settled, given_up, again } = delivery.conclude(&outcome, &self.setup.policy, random());
                 self.book(settled, &given_up);
                 match again {
@@ -236,10 +290,16 @@ impl Poller {
         match again {
             Some((delivery, _)) => {
                 self.batcher.began(delivery.partitions());
+                self.setup.progress.began();
                 self.steps.push(Box::pin(self.attempt(delivery)));
             }
             None => self.batcher.returned(Instant::now()),
         }
+    }
+
+    fn ended(&mut self, delivery: &Delivery) {
+        self.batcher.ended(delivery.partitions());
+        self.setup.progress.ended();
     }
 
     fn book(&mut self, settled: Vec<Settled>, given_up: &[GivenUp]) {
@@ -267,10 +327,10 @@ impl Poller {
         let failing = self.setup.progress.failing();
         let mut stop = self.setup.stop.clone();
         async move {
-            let stopped = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok();
+            // Once asked to stop nothing new is tried: then the wait is over, too.
+            let _ = tokio::time::timeout(wait, stop.wait_for(|stop| *stop > Stop::No)).await;
             drop(failing);
-            // Nothing new is tried any more: what was not tried was not reached.
-            if stopped { Step::Tried(delivery, Outcome::NotReached) } else { Step::Waited(delivery) }
+            Step::Waited(delivery)
         }
     }
 
@@ -320,24 +380,43 @@ impl Poller {
         }
     }
 
-    /// What runs may end; nothing new is tried.
+    /// What runs may end, until that is given up; nothing new is tried. Rebalances are served all the while.
     async fn finish(mut self) {
-        while let Some(step) = self.steps.next().await {
-            if let Step::Tried(delivery, outcome) = step {
+        let mut stop = self.setup.stop.clone();
+        while *stop.borrow() < Stop::GiveUp && !self.steps.is_empty() {
+            let step = tokio::select! {
+                step = self.steps.next() => step,
+                () = tokio::time::sleep(TURN) => None,
+                _ = stop.wait_for(|stop| *stop == Stop::GiveUp) => None,
+            };
+            if let Some(Step::Tried(delivery, outcome)) = step {
                 let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
+                self.setup.progress.ended();
                 self.book(verdict.settled, &verdict.given_up);
             }
             self.serve_consumer();
+            self.commit(Instant::now());
         }
-        self.queues.clear();
+        self.steps.clear();
         // Waiting for the broker, and leaving the group, block: on a thread where that does no harm.
-        let _ = tokio::task::spawn_blocking(move || {
-            self.serve_consumer();
-            self.send_commit(CommitMode::Sync);
-            self.setup.progress.stopped();
-            drop(self);
-        })
-        .await;
+        let _ = tokio::task::spawn_blocking(move || self.close()).await;
+    }
+
+    /// In this order: the queues, which are parts of the consumer; what is left to commit; the consumer, which leaves the
+    /// group and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
+    fn close(mut self) {
+        self.setup.consumer.context().close();
+        self.serve_consumer();
+        self.queues.clear();
+        self.send_commit(CommitMode::Sync);
+        // An offer that was not answered would be waited for.
+        let unanswered = self.setup.since_ms.is_some().then(|| self.setup.consumer.unassign());
+        if let Some(Err(error)) = unanswered {
+            tracing::debug!(%error, "cannot give the partitions back");
+        }
+        let progress = Arc::clone(&self.setup.progress);
+        drop(self);
+        progress.stopped();
     }
 }
 

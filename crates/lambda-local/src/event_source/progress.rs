@@ -12,6 +12,8 @@ pub(crate) struct Progress {
     stopped: AtomicBool,
     /// Batches that wait for their next try.
     failing: AtomicUsize,
+    /// Batches being tried.
+    in_flight: AtomicUsize,
     partitions: Mutex<BTreeSet<Partition>>,
 }
 
@@ -40,6 +42,18 @@ impl Progress {
     pub(crate) fn failing(self: &Arc<Self>) -> Failing {
         self.failing.fetch_add(1, Ordering::Relaxed);
         Failing(Arc::clone(self))
+    }
+
+    pub(crate) fn began(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     pub(crate) fn assigned(&self, partition: Partition) {

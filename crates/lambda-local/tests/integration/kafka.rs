@@ -73,9 +73,14 @@ impl Topic {
 
     /// Writes records `<from>..<to>`, spread over the partitions.
     async fn write(&self, numbers: std::ops::Range<i32>) {
+        self.write_at(numbers, now_s() * 1_000).await;
+    }
+
+    async fn write_at(&self, numbers: std::ops::Range<i32>, ms: i64) {
         let sent = numbers.map(|number| async move {
             let (key, value) = (number.to_string(), format!("value {number}"));
             let record = FutureRecord::to(&self.name).partition(number % PARTITIONS).key(&key).payload(&value);
+            let record = record.timestamp(ms);
             self.producer.send(record, Duration::from_secs(30)).await.unwrap();
         });
         futures::future::join_all(sent).await;
@@ -103,7 +108,13 @@ impl Topic {
     }
 }
 
+/// Seconds since the epoch. What is much older a broker may throw away.
+fn now_s() -> i64 {
+    i64::try_from(lambda_local::clock::epoch_ms() / 1_000).unwrap()
+}
+
 fn template(brokers: &str, topic: &str, properties: &str) -> String {
+    let start = if properties.contains("StartingPosition") { "" } else { "StartingPosition: TRIM_HORIZON" };
     format!(
         "Resources:
   Reader:
@@ -119,7 +130,7 @@ fn template(brokers: &str, topic: &str, properties: &str) -> String {
             KafkaBootstrapServers: [{brokers}]
             Topics: [{topic}]
             ConsumerGroupId: {topic}
-            StartingPosition: TRIM_HORIZON
+            {start}
             MaximumBatchingWindowInSeconds: 0
             ProvisionedPollerConfig: {{MinimumPollers: 1}}
             FunctionResponseTypes: [ReportBatchItemFailures]
@@ -226,7 +237,9 @@ async fn a_batch_that_failed_often_enough_is_given_up_and_named() {
         topic.write(0..4).await;
         let program = topic.start(&[]);
         until_committed(&program, 1).await;
-        assert!(program.log_says("given up"));
+        let line = program.log.lock().unwrap().iter().find(|line| line.contains("given up")).cloned().unwrap();
+        let named = ["ERROR", &topic.name, "partition=", "first_offset=0", "last_offset=0", "records=1"];
+        assert!(named.iter().all(|name| line.contains(name)), "{line}");
         let tries = topic.seen().iter().filter(|record| **record == (0, 0)).count();
         assert_eq!(tries, 2, "the first try and one retry");
     }
@@ -248,6 +261,25 @@ async fn the_partitions_of_a_killed_poller_go_to_another() {
         let seen: BTreeSet<_> = topic.seen().into_iter().collect();
         assert_eq!(seen.len(), 80, "nothing is lost");
     }
+}
+
+#[tokio::test]
+async fn a_starting_time_skips_what_is_older_and_the_end_is_where_nothing_is_younger() {
+    // The embedded broker does not find the offsets of a time.
+    let brokers = brokers().remove(0);
+    let start = now_s() - 60;
+    let properties = format!("StartingPosition: AT_TIMESTAMP\n            StartingPositionTimestamp: {start}");
+    let topic = Topic::create(&brokers, &properties).await;
+    // Partition 0 has one record of that time, the others only older ones.
+    topic.write_at(0..8, (start - 60) * 1_000).await;
+    topic.write_at(8..9, start * 1_000).await;
+    let program = topic.start(&[]);
+    until("the young record", async || topic.seen() == [(0, 2)]).await;
+    until("an assignment", async || positions(&program).await.len() == 4).await;
+    topic.write_at(9..12, (start + 1) * 1_000).await;
+    until("what came later", async || topic.seen().len() >= 4).await;
+    let seen: BTreeSet<_> = topic.seen().into_iter().collect();
+    assert_eq!(seen, BTreeSet::from([(0, 2), (1, 2), (2, 2), (3, 2)]), "and nothing older");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Stack, folder, is_alive, until};
+use crate::support::{Stack, TEMPLATE, folder, is_alive, request, until};
 
 async fn pid_of(stack: &Stack, function: &str) -> i32 {
     stack.get(&format!("{function}/echo")).await;
@@ -49,12 +49,33 @@ async fn asked_to_stop_it_finishes_what_runs_and_leaves_nothing_behind() {
     };
     let (answer, ()) = tokio::join!(stack.get("multi/sleep/500"), stop);
     assert_eq!(answer, (200, "\"slept\"".to_owned()));
+    assert!(stack.program.log_says("waiting for 1 of multi"), "it says what it waits for");
     let status = tokio::task::spawn_blocking(move || {
         let status = stack.program.child.wait().unwrap();
         (status, stack)
     });
     let (status, _stack) = tokio::time::timeout(Duration::from_secs(10), status).await.expect("its end").unwrap();
     assert!(status.success() && !is_alive(pid), "{status}");
+}
+
+#[tokio::test]
+async fn asked_twice_it_ends_at_once_and_its_functions_with_it() {
+    let mut stack = Stack::of(&TEMPLATE.replace("Timeout: 1", "Timeout: 60"), &[]);
+    let pid = pid_of(&stack, "multi").await;
+    let (url, signal) = (format!("{}/lambda-url/multi/sleep/60000", stack.program.url), Signal::SIGTERM);
+    tokio::spawn(async move { request("GET", &url, &[], b"").await });
+    until("a busy environment", async || stack.environments("multi").await[0].1 == "busy").await;
+    stack.program.signal(signal);
+    until("its patience", async || stack.program.log_says("waiting for 1 of multi (65 s at most)")).await;
+    stack.program.signal(signal);
+    let mut status = None;
+    until("its end", async || {
+        status = stack.program.child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    assert_eq!(status.and_then(|status| status.code()), Some(130));
+    until("the function's end", async || !is_alive(pid)).await;
 }
 
 #[test]
