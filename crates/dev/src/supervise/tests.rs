@@ -155,16 +155,28 @@ fn what_a_part_leaves_behind_when_it_ends_during_the_start_is_killed() {
 #[test]
 fn what_a_part_leaves_behind_when_it_ends_while_another_is_stopped_is_killed() {
     let Stage { mut supervisor, dir, _temp, .. } = stage();
-    let stray = dir.root().join("stray");
-    supervisor
-        .launch(program("hasty", &format!("sleep 600 & trap 'exit 1' TERM; : > {}; wait", stray.display())))
-        .unwrap();
-    supervisor.launch(program("stubborn", STUBBORN)).unwrap();
+    let file = |name: &str| dir.root().join(name);
+    let (hasty_traps, slow_traps, asked, released) =
+        (file("hasty-traps"), file("slow-traps"), file("asked"), file("released"));
+    let hasty = format!("sleep 600 & trap 'exit 1' TERM; : > {}; wait", hasty_traps.display());
+    let slow = format!(
+        "trap ': > {}' TERM; : > {}; while ! [ -e {} ]; do sleep 0.02; done",
+        asked.display(),
+        slow_traps.display(),
+        released.display()
+    );
+    supervisor.launch(program("hasty", &hasty)).unwrap();
+    let grace = Duration::from_secs(60);
+    supervisor.launch(Part { stop: Stop { signal: Signal::SIGTERM, grace }, ..program("slow", &slow) }).unwrap();
     let leader = recorded(&dir, "hasty").unwrap();
-    eventually("the trap of the hasty part", || stray.exists().then_some(()));
+    eventually("both traps", || (hasty_traps.exists() && slow_traps.exists()).then_some(()));
+    let stopping = thread::spawn(move || supervisor.stop("slow").unwrap());
+    eventually("the wish to stop the slow part", || asked.exists().then_some(()));
     process::signal_process(leader.pid, Signal::SIGTERM);
-    supervisor.stop("stubborn").unwrap();
     gone(leader.pid);
+    assert!(!stopping.is_finished());
+    fs::write(released, "").unwrap();
+    stopping.join().unwrap();
 }
 
 #[test]
