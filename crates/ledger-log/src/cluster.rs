@@ -14,6 +14,11 @@ pub use msk::FindError;
 use crate::config::{Brokers, LogConfig, Sasl, Security};
 use crate::{AppendError, KafkaCommandLog, KafkaOutcomeLog, PublishError, Topics};
 
+/// How long one request may wait for its answer, whatever time there is.
+const LONGEST_SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
+/// librdkafka's own lower bound is 10 ms; a broker that answers takes less than this.
+const SHORTEST_SOCKET_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Where the brokers are and how to sign in. Finding it asks AWS, for an MSK cluster; no broker is asked anything.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -79,21 +84,25 @@ impl Cluster {
         }
     }
 
-    /// What every client is told. Lambda freezes a function between invocations, so sockets are often dead when it
-    /// thaws: find that out early, and connect again at once.
-    pub(crate) fn client_config(&self, name: &str) -> ClientConfig {
+    /// What every client is told that has `patience` for the whole of what it does. Lambda freezes a function between
+    /// invocations, so sockets are often dead when it thaws: find that out in half the time there is, so that the other
+    /// half is for another connection, and connect again at once.
+    pub(crate) fn client_config(&self, name: &str, patience: Duration) -> ClientConfig {
+        let answer_within = (patience / 2).clamp(SHORTEST_SOCKET_TIMEOUT, LONGEST_SOCKET_TIMEOUT);
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.addresses)
             .set("client.id", name)
             .set("security.protocol", self.security.protocol())
             .set("socket.connection.setup.timeout.ms", "3000")
-            .set("socket.timeout.ms", "10000")
+            .set("socket.timeout.ms", answer_within.as_millis().to_string())
             .set("socket.keepalive.enable", "true")
             .set("socket.nagle.disable", "true")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
-            .set("log.connection.close", "false");
+            .set("log.connection.close", "false")
+            // A topic is made by the operator's command, with its settings and its generation, never by asking for it.
+            .set("allow.auto.create.topics", "false");
         self.set_tls(&mut config);
         self.set_sasl(&mut config);
         config

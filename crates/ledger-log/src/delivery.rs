@@ -105,7 +105,7 @@ impl<R: Reports> Producer<R> {
         if current.is_over.load(Ordering::Relaxed) {
             tracing::warn!("the brokers do not know the producer any more; another takes its place");
             let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
-            // It waits for what it has in flight.
+            // What it has in flight comes back to whoever waits for it as failed; joining its threads takes a moment.
             std::thread::spawn(move || drop(over));
         }
         Ok(current.clone())

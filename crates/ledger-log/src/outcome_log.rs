@@ -30,7 +30,7 @@ impl<T: OutcomeLog + ?Sized> OutcomeLog for Arc<T> {
 /// An outcome as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeRecord {
-    /// Nothing for the outcome of a command that nobody can read.
+    /// Nothing for the outcome of a record whose key names no account.
     pub account: Option<AccountId>,
     pub value: Vec<u8>,
     pub traceparent: Option<Traceparent>,

@@ -55,7 +55,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn open(cluster: &Cluster, timeout: Duration) -> Result<Self, KafkaError> {
-        let mut config = cluster.client_config("passbook-reader");
+        let mut config = cluster.client_config("passbook-reader", timeout);
         config
             // Never joined, never committed to; librdkafka wants one all the same.
             .set("group.id", "passbook-reader")

@@ -244,7 +244,7 @@ impl Topics {
                 "this client cannot sign in with IAM; use a user of SASL/SCRAM or a certificate for it".to_owned();
             return Err(TopicsError::Refused { action: "be told what to do with topics".to_owned(), reason });
         }
-        let config = self.cluster.client_config("passbook-operator");
+        let config = self.cluster.client_config("passbook-operator", self.timeout);
         config.create_with_context(self.cluster.events()).map_err(|error| self.unavailable("answer", &error))
     }
 

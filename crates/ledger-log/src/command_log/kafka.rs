@@ -39,7 +39,7 @@ pub struct KafkaCommandLog {
 impl KafkaCommandLog {
     pub(crate) fn open(cluster: &Cluster) -> Result<Self, AppendError> {
         let timeout = cluster.append_timeout();
-        let mut config = cluster.client_config("passbook-commands");
+        let mut config = cluster.client_config("passbook-commands", timeout);
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")

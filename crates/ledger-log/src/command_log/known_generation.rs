@@ -49,8 +49,9 @@ impl KnownGeneration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Known { generation, outages } if *outages == now => Ok(*generation),
-            State::Reading(reading) => Err(reading.clone()),
-            State::Known { .. } | State::Unknown => {
+            State::Reading(reading) if reading.peek().is_none() => Err(reading.clone()),
+            // One that has ended and was never finished is of a time when everybody had given up on it.
+            State::Reading(_) | State::Known { .. } | State::Unknown => {
                 let reading = read().boxed().shared();
                 *state = State::Reading(reading.clone());
                 Err(reading)
@@ -103,6 +104,23 @@ mod tests {
     async fn a_failure_is_not_remembered() {
         let known = KnownGeneration::default();
         assert_eq!(known.get(0, || async { Err(failure()) }).await, Err(failure()));
+        assert_eq!(known.get(0, || async { Ok(2) }).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn what_a_reading_brought_after_everybody_had_left_is_not_taken() {
+        let known = KnownGeneration::default();
+        let (answer, late) = futures::channel::oneshot::channel();
+        let read = || async { late.await.expect("an answer") };
+        let mut first = known.get(0, read).boxed();
+        assert!(futures::poll!(&mut first).is_pending());
+        let reading = match &*known.state.lock().unwrap() {
+            State::Reading(reading) => reading.clone(),
+            State::Known { .. } | State::Unknown => panic!("no reading is under way"),
+        };
+        drop(first);
+        answer.send(Ok(1)).unwrap();
+        assert_eq!(reading.await, Ok(1));
         assert_eq!(known.get(0, || async { Ok(2) }).await, Ok(2));
     }
 

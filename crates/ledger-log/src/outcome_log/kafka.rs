@@ -55,7 +55,7 @@ pub(crate) async fn publish_one(
 }
 
 fn open_producer(cluster: &Cluster, name: &str, timeout: Duration) -> Result<Producer<Batches>, PublishError> {
-    let mut config = cluster.client_config(name);
+    let mut config = cluster.client_config(name, timeout);
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
