@@ -1,16 +1,17 @@
 //! Deposits without a pause, and an account of what became of each.
 //!
 //! An answer is 202 (accepted: recorded for good), or it is not known whether the command was recorded: a 5xx, or no
-//! answer at all. A 4xx, 429 apart, is a mistake of the test. So afterwards every accepted id must stand in its account's
-//! book exactly once, and nothing may stand there that is neither accepted nor of unknown fate.
+//! answer at all. A 4xx, 429 apart, is a mistake of the test. Each command has a reference of its own, so afterwards every
+//! accepted one must stand in its account's book under its id, and none that was sent may stand there twice.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
 
 use crate::{Client, deposit, wait_until};
 
@@ -36,11 +37,19 @@ struct Shared {
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     pub account: String,
-    pub accepted: Vec<String>,
+    pub accepted: Vec<Accepted>,
     /// How many commands were answered in a way that leaves open whether they were recorded.
     pub unknown: usize,
     /// The longest that any answer took.
     pub slowest: Duration,
+}
+
+/// A command that was answered 202.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub id: String,
+    /// What the client called it.
+    reference: String,
 }
 
 impl Load {
@@ -89,9 +98,11 @@ impl Drop for Load {
 }
 
 fn post_until_stopped(client: &Client, account: String, shared: &Shared) -> Result<()> {
-    let command = deposit(&account, AMOUNT);
+    let mut command = deposit(&account, AMOUNT);
     let mut tally = Tally { account, ..Tally::default() };
     while !shared.stop.load(Ordering::Relaxed) {
+        let reference = format!("number {}", tally.sent());
+        command["reference"] = reference.as_str().into();
         let answer = client.post(&command);
         if let Ok(answer) = &answer {
             tally.slowest = tally.slowest.max(answer.took);
@@ -99,7 +110,8 @@ fn post_until_stopped(client: &Client, account: String, shared: &Shared) -> Resu
         match answer {
             Ok(answer) if answer.status == 202 => {
                 let accepted = answer.json(202)?;
-                tally.accepted.push(accepted["id"].as_str().context("an accepted command has an id")?.to_owned());
+                let id = accepted["id"].as_str().context("an accepted command has an id")?.to_owned();
+                tally.accepted.push(Accepted { id, reference });
                 shared.accepted.fetch_add(1, Ordering::Relaxed);
             }
             Ok(answer) if answer.status < 500 && answer.status != 429 => bail!("a good deposit was answered {answer}"),
@@ -115,16 +127,29 @@ fn post_until_stopped(client: &Client, account: String, shared: &Shared) -> Resu
 }
 
 impl Tally {
+    fn sent(&self) -> usize {
+        self.accepted.len() + self.unknown
+    }
+
     /// Compares what was answered with what the account's book says: nothing accepted is lost, nothing stands twice,
     /// nothing is there that was not asked for.
     pub fn reconcile(&self, client: &Client) -> Result<()> {
         let account = &self.account;
         let book = client.book(account)?;
-        let ids: HashSet<_> = book.iter().filter_map(|entry| entry["id"].as_str()).collect();
-        ensure!(ids.len() == book.len(), "{account}: {} entries, but {} ids", book.len(), ids.len());
-        let lost: Vec<_> = self.accepted.iter().filter(|id| !ids.contains(id.as_str())).collect();
-        ensure!(lost.is_empty(), "{account}: accepted, but without an outcome: {lost:?}");
-        let most = self.accepted.len() + self.unknown;
+        let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+        let by_reference: HashMap<_, _> =
+            book.iter().map(|entry| (text(entry, "reference"), text(entry, "id"))).collect();
+        ensure!(
+            by_reference.len() == book.len(),
+            "{account}: {} entries of {} commands",
+            book.len(),
+            by_reference.len()
+        );
+        for Accepted { id, reference } in &self.accepted {
+            let found = by_reference.get(reference);
+            ensure!(found == Some(id), "{account}: {reference} was accepted as {id}; the book has {found:?}");
+        }
+        let most = self.sent();
         ensure!(book.len() <= most, "{account}: {} entries, but only {most} were asked for", book.len());
         ensure!(book.iter().all(|entry| entry["status"] == "posted"), "{account}: not every deposit was posted");
         let balance = client.balance(account)?;

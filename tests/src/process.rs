@@ -1,7 +1,7 @@
 //! Signals, by process id only, and only to processes of a stack that the tests started.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{self, Signal};
@@ -19,11 +19,31 @@ pub fn kill(pid: u32) -> Result<()> {
     send(pid, Signal::SIGKILL)
 }
 
-/// Whether the process runs; a zombie does not.
+/// One process, now and for ever: a pid alone is somebody else's after a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    pub pid: u32,
+    /// Clock ticks after boot.
+    started: u64,
+}
+
+impl Identity {
+    /// Of a process that runs; a zombie does not.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let runs = !matches!(*fields.first()?, "Z" | "X");
+        runs.then_some(Self { pid, started: fields.get(19)?.parse().ok()? })
+    }
+
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+}
+
+/// Whether a process of this id runs.
 pub fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    Identity::of(pid).is_some()
 }
 
 /// Stops a process in its tracks until the value goes, however the test ends.
@@ -46,17 +66,18 @@ impl Drop for Paused {
     }
 }
 
-/// The processes whose command line or environment speaks of `text`, this one left out.
-pub fn mentioning(text: &str) -> Vec<u32> {
-    let own = std::process::id();
+/// The processes of the stack in this directory, as far as `dev` has marked them: its parts by their environment, `dev`
+/// itself by its arguments. This process is none of them.
+pub fn of_stack(data: &Path) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mentions = |pid: &u32| {
-        let speaks = |file: &str| {
-            let said = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            String::from_utf8_lossy(&said).contains(text)
-        };
-        *pid != own && is_alive(*pid) && (speaks("cmdline") || speaks("environ"))
+    let strings = |pid: u32, file: &str| {
+        let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        bytes.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>()
     };
-    pids.filter(mentions).collect()
+    let data = data.display().to_string();
+    let mark = format!("PASSBOOK_PART={data}:");
+    let is_part = |pid| strings(pid, "environ").iter().any(|variable| variable.starts_with(&mark));
+    let is_dev = |pid| strings(pid, "cmdline").windows(2).any(|words| words[0] == "--data" && words[1] == data);
+    pids.filter(|pid| *pid != std::process::id() && (is_part(*pid) || is_dev(*pid))).filter_map(Identity::of).collect()
 }

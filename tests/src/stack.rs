@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::guardian::Guardian;
 use crate::logs::{self, Expected};
+use crate::process::Identity;
 use crate::sources::Sources;
 use crate::workspace::{dev_program, root};
 use crate::{Client, Log, Status, process, wait_until};
@@ -31,6 +32,8 @@ pub struct Stack {
     guardian: Option<Guardian>,
     /// As it was when it came up; addresses stay for as long as it runs, process ids do not.
     at_start: Status,
+    /// Whose logs are put aside.
+    runs_before: u32,
     finished: bool,
     /// Of a test that shared it.
     failed: bool,
@@ -47,7 +50,8 @@ impl Stack {
     pub fn not_yet_up(options: Options) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("passbook-test-").tempdir().context("no directory for data")?;
         let at_start = Status::default();
-        Ok(Self { data: Some(data), options, guardian: None, at_start, finished: false, failed: false })
+        let data = Some(data);
+        Ok(Self { data, options, guardian: None, at_start, runs_before: 0, finished: false, failed: false })
     }
 
     /// Brings the stack up, on the data it has.
@@ -56,6 +60,7 @@ impl Stack {
         if self.guardian.is_none() {
             self.guardian = Some(Guardian::new(dev, self.data())?);
         }
+        self.keep_logs_of_last_time()?;
         let log = self.data().join("up.log");
         let said = File::create(&log)?;
         let mut up = Command::new(dev);
@@ -79,7 +84,7 @@ impl Stack {
     /// Brings it down, keeps the data, and sees that no process of it is left.
     pub fn down(&mut self) -> Result<()> {
         let Some(mut guardian) = self.guardian.take() else { return Ok(()) };
-        let known = self.status().map(|status| status.pids()).unwrap_or_default();
+        let known = self.status().map(|status| status.processes()).unwrap_or_default();
         let ended = guardian.end();
         let left = kill_what_is_left(known, self.data());
         ended.with_context(|| fs::read_to_string(self.data().join("down.log")).unwrap_or_default())?;
@@ -90,8 +95,21 @@ impl Stack {
     /// Down, with every log looked through for what it should not say.
     pub fn finish(mut self, expected: &[Expected]) -> Result<()> {
         self.down()?;
+        for run in 1..=self.runs_before {
+            logs::scan(&self.data().join(format!("logs-{run}")), expected)?;
+        }
         logs::scan(&self.data().join("logs"), expected)?;
         self.finished = true;
+        Ok(())
+    }
+
+    /// `dev` keeps the logs of one earlier run; here all are looked through in the end.
+    fn keep_logs_of_last_time(&mut self) -> Result<()> {
+        let logs = self.data().join("logs");
+        if logs.exists() {
+            self.runs_before += 1;
+            fs::rename(&logs, self.data().join(format!("logs-{}", self.runs_before)))?;
+        }
         Ok(())
     }
 
@@ -183,17 +201,17 @@ impl Stack {
     }
 }
 
-/// Kills, and names, the processes of a stack that should have ended: those it had, and those that speak of its data.
-pub fn kill_what_is_left(known: Vec<u32>, data: &Path) -> Vec<u32> {
-    let mut left: Vec<_> = known.into_iter().filter(|pid| process::is_alive(*pid)).collect();
-    left.extend(process::mentioning(&data.display().to_string()));
+/// Kills, and names, the processes of a stack that should have ended: those it had, and those that bear its mark.
+pub fn kill_what_is_left(known: Vec<Identity>, data: &Path) -> Vec<u32> {
+    let mut left: Vec<_> = known.into_iter().filter(|process| process.is_alive()).collect();
+    left.extend(process::of_stack(data));
     left.sort_unstable();
     left.dedup();
-    for pid in &left {
+    for process in left.iter().filter(|process| process.is_alive()) {
         // One may end by itself meanwhile.
-        let _ = process::kill(*pid);
+        let _ = process::kill(process.pid);
     }
-    left
+    left.into_iter().map(|process| process.pid).collect()
 }
 
 impl Drop for Stack {

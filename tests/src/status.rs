@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::process::Identity;
 use crate::workspace::{dev_program, root};
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,8 +39,8 @@ impl Status {
         serde_json::from_slice(&output.stdout).with_context(said)
     }
 
-    pub fn pids(&self) -> Vec<u32> {
-        self.parts.iter().filter_map(|part| part.pid).collect()
+    pub fn processes(&self) -> Vec<Identity> {
+        self.parts.iter().filter_map(|part| Identity::of(part.pid?)).collect()
     }
 
     pub fn part(&self, name: &str) -> Result<&Part> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
-use system_tests::process::{self, Kind};
+use system_tests::process::{self, Identity, Kind};
 use system_tests::{
     Client, Load, Options, Stack, Status, Tally, deposit, dev_program, kill_what_is_left, operator, root, wait_until,
 };
@@ -47,7 +47,11 @@ fn data_survives_and_stacks_stand_side_by_side() -> Result<()> {
     assert_eq!(stack.client().balance("twin")?, 700, "after down and up");
     assert_eq!(stack.client().settle(&deposit("twin", 1))?["balance"], 701);
 
-    process::kill(stack.supervisor()?)?;
+    let supervisor = stack.supervisor()?;
+    process::kill(supervisor)?;
+    wait_until("the killed supervisor is gone", Duration::from_secs(20), || {
+        Ok((!process::is_alive(supervisor)).then_some(()))
+    })?;
     stack.up()?;
     assert_eq!(stack.client().settle(&deposit("twin", 1))?["balance"], 702, "after a supervisor that was killed");
     operator::settle_all(&stack, Duration::from_secs(20))?;
@@ -72,7 +76,7 @@ fn interrupt_under_load_loses_nothing_and_leaves_nothing() -> Result<()> {
     let mut up = up.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn().context("cannot run dev up")?;
     let ended = interrupt_under_load(&mut up, stack.data());
     // Whatever went wrong, nothing stays behind.
-    let known = ended.as_ref().map(|(pids, _)| pids.clone()).unwrap_or_default();
+    let known = ended.as_ref().map(|(processes, _)| processes.clone()).unwrap_or_default();
     let left = kill_what_is_left(known, stack.data());
     up.wait()?;
     let said = fs::read_to_string(stack.data().join("up.log")).unwrap_or_default();
@@ -87,17 +91,18 @@ fn interrupt_under_load_loses_nothing_and_leaves_nothing() -> Result<()> {
 }
 
 /// Gives the processes that the stack had, and what its clients were answered.
-fn interrupt_under_load(up: &mut Child, data: &Path) -> Result<(Vec<u32>, Vec<Tally>)> {
+fn interrupt_under_load(up: &mut Child, data: &Path) -> Result<(Vec<Identity>, Vec<Tally>)> {
     let status = wait_until("the stack in the foreground is ready", Duration::from_secs(120), || {
         ensure!(up.try_wait()?.is_none(), "dev up has ended");
         Ok(Some(Status::of(data)?).filter(|status| status.ready))
     })?;
+    let processes = status.processes();
     let load = Load::start(&Client::new(status.url.as_deref().unwrap_or_default()), "interrupted");
     load.await_more(400, Duration::from_secs(30))?;
     process::send(up.id(), Kind::SIGINT)?;
     let ended = wait_until("dev up ends", Duration::from_secs(60), || Ok(up.try_wait()?))?;
     ensure!(ended.success(), "dev up: {ended}");
-    Ok((status.pids(), load.stop()?))
+    Ok((processes, load.stop()?))
 }
 
 /// Plain Lambda: many environments, one request in each.

@@ -39,7 +39,12 @@ fn edit_of_a_handler_is_live_at_the_next_request() -> Result<()> {
         Ok(problem["detail"].as_str().is_some_and(|detail| detail.starts_with("nothing whatever")).then_some(()))
     })?;
     compiled_the_edited_function_alone(&stack)?;
-    assert_eq!(client.settle(&deposit("watched", 1))?["balance"], 501, "settler is back too");
+    // settler is compiled anew too, and what came meanwhile waits for its next try.
+    let id = client.accept(&deposit("watched", 1))?;
+    let settled = wait_until("settler is back too", COMPILED_WITHIN, || {
+        Ok(Some(client.outcome(&id)?).filter(|outcome| outcome["status"] == "posted"))
+    })?;
+    assert_eq!(settled["balance"], 501);
 
     let report = ab::run(stack.url(), 2_000, 150)?;
     ensure!((report.complete, report.failed, report.non_2xx) == (2_000, 0, 0), "{report:?}");

@@ -13,7 +13,8 @@ pub(crate) fn part(program: PathBuf, port: u16) -> Part {
         name: NAME,
         program,
         args: args(settings),
-        env: Vec::new(),
+        // It colours what it writes to a file, too.
+        env: vec![("NO_COLOR".to_owned(), "1".to_owned())],
         dir: None,
         address: format!("127.0.0.1:{port}"),
         ready: Probe::Port(loopback(port)),
