@@ -22,22 +22,30 @@ pub(crate) fn run(workspace: &Workspace, args: &DataArgs) -> Result<ExitCode> {
         println!("No stack was ever started in {place}.");
         return Ok(ExitCode::SUCCESS);
     };
-    if let Some(supervisor) = file.supervisor_alive() {
-        stop(&dir, supervisor)?;
-        println!("Stopped the stack in {place}.");
-        return Ok(ExitCode::SUCCESS);
-    }
+    let was_running = match file.supervisor_alive() {
+        Some(supervisor) => stop(&dir, supervisor).map(|()| true)?,
+        None => false,
+    };
     // Nobody may start the stack while what is left of the last one ends.
-    let Some(_lock) = hold(&dir.lock_file())? else { bail!("a stack is just starting in {place}; try again") };
-    match orphans::end(&dir, &file) {
-        0 => println!("Nothing runs in {place}."),
-        count => println!("Ended {count} parts that a killed supervisor had left behind in {place}."),
+    let Some(_lock) = hold(&dir.lock_file())? else {
+        if was_running {
+            println!("Stopped the stack in {place}; another `cargo dev` has begun to start it again.");
+            return Ok(ExitCode::SUCCESS);
+        }
+        bail!("a stack is just starting in {place}; try again")
+    };
+    // As the supervisor left it; one that was killed has left parts.
+    let file = StackFile::read(&dir)?.unwrap_or(file);
+    match (orphans::end(&dir, &file), was_running) {
+        (0, true) => println!("Stopped the stack in {place}."),
+        (0, false) => println!("Nothing runs in {place}."),
+        (count, _) => println!("Ended {count} parts that a killed supervisor had left behind in {place}."),
     }
     StackFile { ready: false, supervisor: None, parts: Vec::new(), ..file }.write(&dir)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Its end is the end of everything: it stops its parts before itself.
+/// Its end is the end of everything, unless it is killed: it stops its parts before itself.
 fn stop(dir: &StackDir, supervisor: Identity) -> Result<()> {
     let step = Step::begin("down", "settling what was accepted, then stopping every part");
     supervisor.signal(Signal::SIGTERM);
@@ -48,6 +56,6 @@ fn stop(dir: &StackDir, supervisor: Identity) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    step.done("every part is stopped");
+    step.done("the supervisor has ended");
     Ok(())
 }

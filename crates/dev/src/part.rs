@@ -50,8 +50,8 @@ impl Stop {
     pub(crate) fn of(part: &str) -> Self {
         match part {
             nginx::NAME => nginx::STOP,
-            lambda_local::NAME => lambda_local::STOP,
-            _ => Self::terminate(20),
+            lambda_local::NAME | lambda_local::POLLER => lambda_local::STOP,
+            _ => Self::terminate(30),
         }
     }
 }

@@ -51,11 +51,14 @@ pub(crate) struct Supervisor {
     after_loss: AfterLoss,
     /// When to try that next; nothing while nothing is lost.
     make_up_at: Option<Instant>,
+    /// A second signal has come while the stack stops: nothing is given a grace any more.
+    hurried: bool,
 }
 
 impl Supervisor {
     pub(crate) fn new(dir: StackDir, file: StackFile, events: Events) -> Self {
-        Self { dir, file, slots: Vec::new(), events, after_loss: Box::new(|| Ok(Vec::new())), make_up_at: None }
+        let after_loss: AfterLoss = Box::new(|| Ok(Vec::new()));
+        Self { dir, file, slots: Vec::new(), events, after_loss, make_up_at: None, hurried: false }
     }
 
     pub(crate) fn after_loss(&mut self, action: AfterLoss) {
@@ -240,7 +243,7 @@ impl Supervisor {
         let step = Step::begin(name, "stopping");
         let stop = self.slots[at].part.stop;
         process.signal(stop.signal);
-        let orderly = self.await_end(at, process, stop.grace);
+        let orderly = !self.hurried && self.await_end(at, process, stop.grace);
         self.slots[at].kill();
         if orderly || self.await_end(at, process, Duration::from_secs(10)) {
             self.slots[at].reap()?;
@@ -251,7 +254,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A second signal while the stack stops means: at once.
+    /// A second signal while the stack stops means: at once, this part and all that come after it.
     fn await_end(&mut self, at: usize, process: Identity, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let name = self.slots[at].part.name;
@@ -259,8 +262,10 @@ impl Supervisor {
             match self.events.within(deadline.saturating_duration_since(Instant::now())) {
                 Some(Event::Ended { pid }) if pid == process.pid => return true,
                 Some(Event::Ended { pid }) => self.mark_stopped(pid),
+                Some(Event::Asked(_)) if self.hurried => {}
                 Some(Event::Asked(_)) => {
-                    say::line(name, "asked again: not waiting for its orderly end");
+                    say::line(name, "asked again: not waiting for an orderly end");
+                    self.hurried = true;
                     return false;
                 }
                 None => {
@@ -281,8 +286,8 @@ impl Supervisor {
         }
     }
 
-    /// Waits, unless a signal asks to hurry; whether it did.
-    pub(crate) fn hurried_within(&mut self, wait: Duration) -> bool {
+    /// Waits, unless a signal asks for an end; whether it did.
+    pub(crate) fn asked_within(&mut self, wait: Duration) -> bool {
         match self.events.within(wait) {
             Some(Event::Asked(_)) => true,
             Some(Event::Ended { pid }) => {
@@ -291,6 +296,12 @@ impl Supervisor {
             }
             None => false,
         }
+    }
+
+    /// As `asked_within`, while the stack stops: whether there is no time for order any more.
+    pub(crate) fn hurried_within(&mut self, wait: Duration) -> bool {
+        self.hurried = self.hurried || self.asked_within(wait);
+        self.hurried
     }
 
     /// Stops everything, the last started first.

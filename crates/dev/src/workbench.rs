@@ -27,6 +27,8 @@ use tempfile::TempDir;
 
 /// A guardian of the tests stops its stack in order, which may take an invocation of `settler` its minute.
 const STACKS_END_WITHIN: Duration = Duration::from_secs(180);
+/// A killed process goes as soon as the kernel has closed what it had open.
+const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Workbench {
     supervisor: Supervisor,
@@ -88,7 +90,7 @@ impl Workbench {
     }
 
     fn mark(&self) -> Mark {
-        Mark::of(&self.dir, "work")
+        Mark::of_workbench(&self.dir)
     }
 
     /// Starts a program that works here; `await_child` follows.
@@ -112,13 +114,22 @@ impl Workbench {
         }
     }
 
-    /// What has not ended in time, or when a second signal asks to hurry, is killed.
+    /// What has not ended in time, or when a second signal asks to hurry, is killed: the stacks' parts too, which nobody
+    /// would know any more.
     fn await_nothing_left(&mut self, group: u32) {
         let _step = Step::begin("interrupted", "waiting for what was started to stop");
-        let deadline = Instant::now() + STACKS_END_WITHIN;
+        let mut deadline = Instant::now() + STACKS_END_WITHIN;
+        let mut killing = false;
         while !self.mark().left(group).is_empty() {
-            if self.pause(Duration::from_millis(50)).is_err() || Instant::now() > deadline {
-                return self.mark().kill_what_is_left(group);
+            let asked = self.pause(Duration::from_millis(50)).is_err();
+            let is_over = Instant::now() > deadline;
+            match killing {
+                true if is_over => return,
+                false if asked || is_over => (killing, deadline) = (true, Instant::now() + KILLED_WITHIN),
+                _ => {}
+            }
+            if killing {
+                self.mark().kill_what_is_left(group);
             }
         }
     }
@@ -129,7 +140,7 @@ impl Workbench {
     }
 
     fn pause(&mut self, wait: Duration) -> Result<()> {
-        if self.supervisor.hurried_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
+        if self.supervisor.asked_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
     }
 
     /// Stops the stores; their data and logs are kept when somebody should look at them.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) struct Place {
 
 impl Place {
     fn data(&self) -> PathBuf {
-        self.dir.join("data")
+        data(&self.dir)
     }
 
     fn properties(&self) -> PathBuf {
@@ -47,12 +47,25 @@ impl Place {
     }
 }
 
+/// Whether an Apache Kafka has been given this directory: it may hold commands that are accepted and not settled.
+pub(crate) fn has_log(dir: &Path) -> bool {
+    is_formatted(&data(dir))
+}
+
+fn data(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+fn is_formatted(data: &Path) -> bool {
+    data.join("meta.properties").exists()
+}
+
 /// Writes the configuration and, once in the life of the data, formats the storage.
 pub(crate) fn prepare(place: &Place) -> Result<()> {
     fs::create_dir_all(&place.dir).with_context(|| format!("cannot make {}", place.dir.display()))?;
     fs::write(place.properties(), render(SERVER_PROPERTIES, place))?;
     fs::write(place.dir.join("log4j2.properties"), LOGGING)?;
-    if place.data().join("meta.properties").exists() {
+    if is_formatted(&place.data()) {
         return Ok(());
     }
     format_storage(place)

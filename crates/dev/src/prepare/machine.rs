@@ -88,8 +88,18 @@ fn install(missing: &[Need]) -> Result<()> {
     let step = Step::begin("packages", format!("apt-get install {}", packages.join(" ")));
     apt(&["update"])?;
     apt(&[&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat())?;
+    if packages.contains(&NGINX.package) {
+        stop_service("nginx");
+    }
     step.done(packages.join(" "));
     Ok(())
+}
+
+/// Debian starts a server that it installs, now and at every boot; here only its program is wanted.
+fn stop_service(name: &str) {
+    if Path::new("/run/systemd/system").exists() && !succeeds("systemctl", &["disable", "--now", name]) {
+        println!("  packages      {name} was installed as a service too; `systemctl disable --now {name}` ends it");
+    }
 }
 
 fn apt(args: &[&str]) -> Result<()> {

@@ -43,8 +43,6 @@ fn program(name: &'static str, script: &str) -> Part {
 
 /// A program that runs until it is told to end, with a child of its own.
 const PATIENT: &str = "sleep 600 & trap 'exit 0' TERM; wait; wait";
-const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
-
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -64,13 +62,34 @@ fn gone(group: u32) {
     eventually("the end of a process group", || process::group_members(group).is_empty().then_some(()));
 }
 
-/// Watches in a thread, as the supervisor's own does, until it is asked to stop; then stops everything.
-fn watch(mut supervisor: Supervisor) -> JoinHandle<Signal> {
-    thread::spawn(move || {
+/// A supervisor that watches in a thread until it is asked to stop, and then stops everything; also when the test fails.
+struct Watching {
+    ask: Sender<Event>,
+    thread: Option<JoinHandle<Signal>>,
+}
+
+fn watch(mut supervisor: Supervisor, ask: Sender<Event>) -> Watching {
+    let thread = thread::spawn(move || {
         let signal = supervisor.watch().unwrap();
         supervisor.stop_all().unwrap();
         signal
-    })
+    });
+    Watching { ask, thread: Some(thread) }
+}
+
+impl Watching {
+    fn stop(mut self) -> Signal {
+        self.ask.send(Event::Asked(Signal::SIGINT)).unwrap();
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        let _it_may_have_ended = self.ask.send(Event::Asked(Signal::SIGINT));
+        let _the_test_fails_already = thread.join();
+    }
 }
 
 #[test]
@@ -79,13 +98,12 @@ fn a_part_that_is_killed_is_started_again_and_recorded() {
     supervisor.launch(program("patient", PATIENT)).unwrap();
     supervisor.await_ready("patient").unwrap();
     let first = recorded(&dir, "patient").unwrap();
-    let watching = watch(supervisor);
+    let watching = watch(supervisor, ask);
     process::signal_process(first.pid, Signal::SIGKILL);
     let second = eventually("a second process", || recorded(&dir, "patient").filter(|now| *now != first));
     gone(first.pid);
     assert!(second.is_alive());
-    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
-    assert_eq!(watching.join().unwrap(), Signal::SIGINT);
+    assert_eq!(watching.stop(), Signal::SIGINT);
     gone(second.pid);
     assert_eq!(recorded(&dir, "patient"), None);
 }
@@ -114,20 +132,26 @@ fn a_child_in_a_group_of_its_own_does_not_outlive_a_killed_part() {
         || fs::read_to_string(dir.root().join("stray")).ok()?.lines().next()?.parse().ok().and_then(Identity::of);
     let stray = eventually("the stray child", stray);
     let parent = recorded(&dir, "parent").unwrap();
-    let watching = watch(supervisor);
+    let watching = watch(supervisor, ask);
     process::signal_process(parent.pid, Signal::SIGKILL);
     eventually("the end of the stray child", || (!stray.is_alive()).then_some(()));
-    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
-    watching.join().unwrap();
+    watching.stop();
 }
 
 #[test]
 fn a_part_that_does_not_want_to_stop_is_killed_after_its_grace() {
     let Stage { mut supervisor, dir, _temp, .. } = stage();
-    supervisor.launch(program("stubborn", STUBBORN)).unwrap();
+    let traps = dir.root().join("traps");
+    let script = format!("trap '' TERM; : > {}; while [ -e {0} ]; do sleep 1; done", traps.display());
+    let stubborn = program("stubborn", &script);
+    let grace = stubborn.stop.grace;
+    supervisor.launch(stubborn).unwrap();
     supervisor.await_ready("stubborn").unwrap();
     let leader = recorded(&dir, "stubborn").unwrap();
+    eventually("the trap", || traps.exists().then_some(()));
+    let began = Instant::now();
     supervisor.stop("stubborn").unwrap();
+    assert!(began.elapsed() >= grace, "it ended within its grace");
     gone(leader.pid);
 }
 
@@ -160,7 +184,8 @@ fn what_a_part_leaves_behind_when_it_ends_while_another_is_stopped_is_killed() {
         (file("hasty-traps"), file("slow-traps"), file("asked"), file("released"));
     let hasty = format!("sleep 600 & trap 'exit 1' TERM; : > {}; wait", hasty_traps.display());
     let slow = format!(
-        "trap ': > {}' TERM; : > {}; while ! [ -e {} ]; do sleep 0.02; done",
+        // It ends with its directory, should the test fail.
+        "trap ': > {}' TERM; : > {}; while [ -e {1} ] && ! [ -e {} ]; do sleep 0.02; done",
         asked.display(),
         slow_traps.display(),
         released.display()
@@ -194,13 +219,12 @@ fn a_part_that_keeps_ending_is_started_more_and_more_slowly() {
     let Stage { mut supervisor, dir, ask, _temp } = stage();
     let script = format!("echo once more >> {}", dir.root().join("starts").display());
     supervisor.launch(program("hasty", &script)).unwrap();
-    let watching = watch(supervisor);
-    let starts = || fs::read_to_string(dir.root().join("starts")).unwrap_or_default().lines().count();
     let began = Instant::now();
+    let watching = watch(supervisor, ask);
+    let starts = || fs::read_to_string(dir.root().join("starts")).unwrap_or_default().lines().count();
     eventually("four starts", || (starts() >= 4).then_some(()));
     assert!(began.elapsed() >= Duration::from_millis(200 + 400 + 800), "{:?}", began.elapsed());
-    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
-    watching.join().unwrap();
+    watching.stop();
 }
 
 #[test]
@@ -212,11 +236,10 @@ fn when_a_part_that_forgets_comes_back_its_dependants_are_started_anew() {
     supervisor.await_ready("reader").unwrap();
     supervisor.after_loss(Box::new(|| Ok(vec!["reader"])));
     let (memory, reader) = (recorded(&dir, "memory").unwrap(), recorded(&dir, "reader").unwrap());
-    let watching = watch(supervisor);
+    let watching = watch(supervisor, ask);
     process::signal_process(memory.pid, Signal::SIGKILL);
     eventually("another reader", || recorded(&dir, "reader").filter(|now| *now != reader));
-    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
-    watching.join().unwrap();
+    watching.stop();
 }
 
 #[test]
@@ -236,15 +259,14 @@ fn a_loss_is_made_up_for_until_that_succeeds_and_nothing_is_ready_before() {
         }
     }));
     let memory = recorded(&dir, "memory").unwrap();
-    let watching = watch(supervisor);
+    let watching = watch(supervisor, ask);
     process::signal_process(memory.pid, Signal::SIGKILL);
     eventually("a stack that is ready again", || {
         let file = StackFile::read(&dir).unwrap().unwrap();
         (file.ready && file.part("memory").unwrap().process != Some(memory)).then_some(())
     });
     assert_eq!(tries.load(Ordering::SeqCst), 2);
-    ask.send(Event::Asked(Signal::SIGINT)).unwrap();
-    watching.join().unwrap();
+    watching.stop();
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Plan {
                 broker: ports.same_or_free(known("kafka"))?,
                 controller: ports.same_or_free(known("kafka-controller"))?,
             },
+            Broker::Embedded if kafka::has_log(&dir.kafka()) => bail!(
+                "the log in {} is Apache Kafka's, and may hold what is not settled; an embedded broker would begin \
+                 another one on the same accounts, and there would be no way back: give it a --data of its own",
+                dir.root().display()
+            ),
             Broker::Embedded => BrokerPlan::Tansu(ports.same_or_free(known("tansu"))?),
             Broker::At(_) => BrokerPlan::Elsewhere,
         };
@@ -160,6 +165,17 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let error = plan(&dir, &["--port", &port.to_string()], &StackFile::default()).unwrap_err();
         assert!(error.to_string().contains("--port 0"), "{error}");
+    }
+
+    #[test]
+    fn a_log_of_kafka_is_not_left_for_a_broker_that_forgets() {
+        let (_temp, dir) = empty_dir();
+        let embedded = ["--port", "0", "--broker", "embedded"];
+        assert!(plan(&dir, &embedded, &StackFile::default()).is_ok());
+        fs::create_dir_all(dir.kafka().join("data")).unwrap();
+        fs::write(dir.kafka().join("data/meta.properties"), "").unwrap();
+        assert!(plan(&dir, &embedded, &StackFile::default()).unwrap_err().to_string().contains("--data"));
+        assert!(plan(&dir, &["--port", "0"], &StackFile::default()).is_ok());
     }
 
     #[test]
