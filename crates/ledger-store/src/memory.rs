@@ -32,6 +32,7 @@ struct Books {
     keys: HashMap<(AccountId, IdempotencyKey), KnownKey>,
     unbooked: HashMap<Position, Outcome>,
     dead_letters: HashMap<Position, DeadLetter>,
+    read_error: Option<StoreError>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,17 @@ struct Kept {
 impl MemoryStore {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on every read fails so; or succeeds again.
+    pub fn fail_reads(&self, error: Option<StoreError>) {
+        self.books().read_error = error;
+    }
+
+    /// The books, for a read.
+    fn readable(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
+        let books = self.books();
+        books.read_error.clone().map_or(Ok(books), Err)
     }
 
     /// The fence of every partition that has one.
@@ -75,14 +87,14 @@ impl Settling for MemoryStore {
 
 impl Reading for MemoryStore {
     async fn transaction(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        Ok(self.books().look_up(id))
+        Ok(self.readable()?.look_up(id))
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
         loop {
             // Registered before looking, so that what is applied in between wakes it.
             let applied = self.applied.notified();
-            let lookup = self.books().look_up(id);
+            let lookup = self.readable()?.look_up(id);
             if lookup != Lookup::Accepted || timeout_at(until, applied).await.is_err() {
                 return Ok(lookup);
             }
@@ -90,7 +102,7 @@ impl Reading for MemoryStore {
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
-        let books = self.books();
+        let books = self.readable()?;
         let kept = books.accounts.get(id);
         Ok(kept.map(|kept| AccountView { account: kept.account.clone(), updated_at: kept.updated_at }))
     }
@@ -101,7 +113,7 @@ impl Reading for MemoryStore {
         before_sequence: Option<u64>,
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
-        let books = self.books();
+        let books = self.readable()?;
         let Some(kept) = books.accounts.get(id) else { return Ok(None) };
         let before = before_sequence.unwrap_or(u64::MAX);
         let entries = kept.entries.iter().rev().filter(|entry| entry.sequence < before);
@@ -110,7 +122,7 @@ impl Reading for MemoryStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.readable().map(drop)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::Deserializer as _;
+use serde::de::{self, MapAccess, Visitor};
 use serde_json::Value;
 
 /// What is wrong with a body, and with which field of it.
@@ -37,8 +37,13 @@ impl Fields {
         if let Err(fault) = std::str::from_utf8(bytes) {
             return Err(FieldFault::body(format_args!("is not UTF-8 from byte {} on", fault.valid_up_to())));
         }
-        let fields: Self = serde_json::from_slice(bytes)
-            .map_err(|fault| FieldFault::body(format_args!("is not a JSON object: {fault}")))?;
+        let mut at = None;
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let read = json.deserialize_map(InOrder { at: &mut at });
+        let fields = read.and_then(|fields| json.end().map(|()| fields)).map_err(|fault| match at {
+            Some(name) => FieldFault::new(&name, format_args!("cannot be read: {fault}")),
+            None => FieldFault::body(format_args!("is not a JSON object: {fault}")),
+        })?;
         match fields.repeated() {
             Some(name) => Err(FieldFault::new(name, "stands more than once; send it once")),
             None => Ok(fields),
@@ -103,28 +108,33 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields;
+/// Reads an object, and keeps the name of the field that it is at: the one at fault, when a value cannot be read.
+struct InOrder<'a> {
+    at: &'a mut Option<String>,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+impl<'de> Visitor<'de> for InOrder<'_> {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        const MOST_FIELDS: usize = 32;
+        let mut fields = Vec::new();
+        while let Some(name) = map.next_key()? {
+            if fields.len() == MOST_FIELDS {
+                return Err(de::Error::custom("it has more than 32 fields"));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                const MOST_FIELDS: usize = 32;
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    if fields.len() == MOST_FIELDS {
-                        return Err(de::Error::custom("it has more than 32 fields"));
-                    }
-                    fields.push(field);
+            match map.next_value() {
+                Ok(value) => fields.push((name, value)),
+                Err(fault) => {
+                    *self.at = Some(name);
+                    return Err(fault);
                 }
-                Ok(Fields(fields))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        Ok(Fields(fields))
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! | a request | at most |
 //! |---|---|
-//! | a read | 4 s |
-//! | a command | 2 s for the generation of the log, once per environment, and `APPEND_TIMEOUT_MS` (5 s) for the append |
+//! | a read, or asking whether a server answers | 4 s |
+//! | a command | 2 s for the generation of the log, once per environment, and `APPEND_TIMEOUT_MS` (5 s, at most 7 s) |
 //! | waiting for an outcome | until 8 s after the request came, and 1 s for reading it |
 
 use std::future::Future;
@@ -18,11 +18,37 @@ use ledger_store::StoreError;
 use ledger_wire::problem::{Problem, ProblemKind};
 use tokio::time::{Instant, timeout, timeout_at};
 
+/// `Timeout` of `api` in template.yaml; an environment is not told it.
+const FUNCTION: Duration = Duration::from_secs(10);
+/// For what is no waiting: reading the request, writing the answer, a busy machine.
+const REST: Duration = Duration::from_secs(1);
 /// For an answer of MongoDB.
 pub(crate) const READ: Duration = Duration::from_secs(4);
 /// For reading an outcome, once it is there or the wait has ended.
 const READ_AFTER_WAIT: Duration = Duration::from_secs(1);
 const GENERATION: Duration = Duration::from_secs(2);
+
+/// An append that could outlast the function, and take down with it whatever else its environment does.
+///
+/// # Errors
+/// Says which variable to change, and to what.
+pub fn check_append_timeout(append: Duration) -> Result<(), String> {
+    let most = FUNCTION - GENERATION - REST;
+    if append <= most {
+        return Ok(());
+    }
+    let (given, most) = (append.as_millis(), most.as_millis());
+    Err(format!("APPEND_TIMEOUT_MS: {given} ms may outlast the function's time-out of 10 s; set at most {most}"))
+}
+
+/// Whether a server answers at all, and in time.
+pub(crate) async fn answers<T, E>(asked: impl Future<Output = Result<T, E>>) -> bool {
+    answers_within(READ, asked).await
+}
+
+async fn answers_within<T, E>(limit: Duration, asked: impl Future<Output = Result<T, E>>) -> bool {
+    timeout(limit, asked).await.is_ok_and(|answer| answer.is_ok())
+}
 
 /// A read of the store, or the problem to answer with.
 pub(crate) async fn read<T>(reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
@@ -73,10 +99,35 @@ mod tests {
         assert_eq!(in_time::<()>(None).unwrap_err().status, 503);
     }
 
+    #[tokio::test]
+    async fn a_server_that_says_nothing_does_not_answer() {
+        let limit = Duration::from_millis(1);
+        assert!(!answers_within(limit, std::future::pending::<Result<(), ()>>()).await);
+        assert!(!answers_within(limit, async { Err::<(), ()>(()) }).await);
+        assert!(answers_within(limit, async { Ok::<(), ()>(()) }).await);
+    }
+
+    /// The properties of `api` in the template that deploys it.
+    fn properties_of_api() -> yaml_serde::Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+        let template: yaml_serde::Value = yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        template["Resources"]["Api"]["Properties"].clone()
+    }
+
     #[test]
     fn every_request_ends_before_the_function_does() {
-        let function_timeout = Duration::from_secs(10);
-        assert!(READ < function_timeout);
-        assert!(Duration::from_secs(LONGEST_WAIT_SECONDS) + READ_AFTER_WAIT < function_timeout);
+        let properties = properties_of_api();
+        assert_eq!(properties["Timeout"].as_u64(), Some(FUNCTION.as_secs()));
+        let append = properties["Environment"]["Variables"]["APPEND_TIMEOUT_MS"].as_str().unwrap().parse().unwrap();
+        assert_eq!(check_append_timeout(Duration::from_millis(append)), Ok(()));
+        assert!(READ + REST < FUNCTION);
+        assert!(Duration::from_secs(LONGEST_WAIT_SECONDS) + READ_AFTER_WAIT < FUNCTION);
+    }
+
+    #[test]
+    fn an_append_that_may_outlast_the_function_is_refused() {
+        assert_eq!(check_append_timeout(Duration::from_millis(7_000)), Ok(()));
+        let refusal = check_append_timeout(Duration::from_millis(7_001)).unwrap_err();
+        assert!(refusal.contains("APPEND_TIMEOUT_MS") && refusal.contains("at most 7000"), "{refusal}");
     }
 }

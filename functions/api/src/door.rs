@@ -3,11 +3,13 @@ use std::sync::Arc;
 use http::Request;
 use lambda_http::Body;
 use ledger::Timestamp;
-use ledger_log::CommandLog;
+use ledger_log::{CommandLog, Traceparent};
 use ledger_store::Reading;
+use tracing::Instrument as _;
 
 use crate::answers::Answer;
 use crate::routes;
+use crate::transactions::traceparent;
 
 /// What the handlers may touch: the log to append to, the accounts to read, the time.
 ///
@@ -25,8 +27,12 @@ impl<R: Reading> Door<R> {
         Self { log, accounts: Arc::new(accounts), clock }
     }
 
-    /// Answers one request. Whatever fails becomes a problem, logged here and nowhere else.
+    /// Answers one request. Whatever fails becomes a problem, logged once, where it is made; the span around it says of
+    /// which request and which trace.
     pub async fn answer(&self, request: Request<Body>) -> Answer {
-        routes::answer(self, request).await
+        let path = request.uri().path();
+        let traceparent = traceparent(request.headers());
+        let span = tracing::warn_span!("request", path, traceparent = traceparent.as_ref().map(Traceparent::as_str));
+        routes::answer(self, request).instrument(span).await
     }
 }

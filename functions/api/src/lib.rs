@@ -17,6 +17,7 @@ mod readiness;
 mod routes;
 mod transactions;
 
+pub use budget::check_append_timeout;
 pub use door::Door;
 
 #[cfg(test)]

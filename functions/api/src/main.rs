@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use api::Door;
+use api::{Door, check_append_timeout};
 use lambda_http::{Error, Request, run_concurrent, service_fn};
 use ledger::Timestamp;
 use ledger_log::{Cluster, LogConfig};
@@ -31,17 +31,19 @@ fn log_as_json() {
 
 /// Neither the log nor the store has to be there: both are first spoken to when a request needs them.
 async fn open_door() -> anyhow::Result<Door<Store>> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let log = LogConfig::from_env();
-    let store = StoreConfig::from_lookup(environment);
-    let (log, store) = match (log, store) {
-        (Ok(log), Ok(store)) => (log, store),
-        (Err(log), Err(store)) => anyhow::bail!("{log}\n{store}"),
-        (Err(log), Ok(_)) => return Err(log.into()),
-        (Ok(_), Err(store)) => return Err(store.into()),
-    };
+    let (log, store) = read_config()?;
+    check_append_timeout(log.append_timeout()).map_err(anyhow::Error::msg)?;
     let log = Cluster::find(&log).await.context("the brokers cannot be found")?.command_log()?;
     Ok(Door::new(Arc::new(log), Store::connect(store).await?, now))
+}
+
+fn read_config() -> anyhow::Result<(LogConfig, StoreConfig)> {
+    match (LogConfig::from_env(), StoreConfig::from_lookup(|name| std::env::var(name).ok())) {
+        (Ok(log), Ok(store)) => Ok((log, store)),
+        (Err(log), Err(store)) => anyhow::bail!("{log}\n{store}"),
+        (Err(log), Ok(_)) => Err(log.into()),
+        (Ok(_), Err(store)) => Err(store.into()),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the outermost shell: everything inside takes the time as an argument")]

@@ -5,6 +5,7 @@ use ledger_store::Reading;
 use serde::Serialize;
 
 use crate::answers::{Answer, json};
+use crate::budget;
 use crate::door::Door;
 
 #[derive(Debug, Serialize)]
@@ -17,8 +18,8 @@ struct Readiness {
 
 /// 200 when both answer, 503 when one does not. Load balancers should ask `/health`: commands are accepted without MongoDB.
 pub(crate) async fn show<R: Reading>(door: &Door<R>) -> Answer {
-    let (log, store) = futures::join!(door.log.ping(), door.accounts.ping());
+    let (log, store) = futures::join!(budget::answers(door.log.ping()), budget::answers(door.accounts.ping()));
     let word = |is_there| if is_there { "ready" } else { "away" };
-    let status = if log.is_ok() && store.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Readiness { log: word(log.is_ok()), store: word(store.is_ok()) })
+    let status = if log && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &Readiness { log: word(log), store: word(store) })
 }

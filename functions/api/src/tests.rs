@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use lambda_http::Body;
 use ledger::Timestamp;
 use ledger_log::MemoryLog;
-use ledger_store::{LogRecord, MemoryStore, PartitionBatch, Settling};
+use ledger_store::{DeadLetter, LogRecord, MemoryStore, PartitionBatch, Settling};
 use ledger_wire::record::{self, Place};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -56,13 +56,30 @@ impl Counter {
         self.send(Request::builder().uri(path).body(Body::Empty).unwrap()).await
     }
 
+    /// Does what `settler` does with a first record that it cannot read.
+    async fn set_aside(&self, why: &str) {
+        let stored = self.log.commands().remove(0);
+        let letter = DeadLetter {
+            offset: stored.offset as u64,
+            recorded_at: NOW,
+            key: stored.key,
+            value: stored.value,
+            why: why.to_owned(),
+        };
+        self.apply(vec![LogRecord::Unreadable(letter)]).await;
+    }
+
     /// Does what `settler` does with everything in the log; what it has settled before is a redelivery.
     async fn settle(&self) {
         let records = self.log.commands().into_iter().map(|stored| {
             let place = Place { partition: 0, offset: stored.offset as u64, recorded_at: NOW };
             LogRecord::Command(record::decode(place, stored.key.as_deref(), stored.value.as_deref()).unwrap())
         });
-        let batch = PartitionBatch { topic: ledger_log::COMMANDS.to_owned(), partition: 0, records: records.collect() };
+        self.apply(records.collect()).await;
+    }
+
+    async fn apply(&self, records: Vec<LogRecord>) {
+        let batch = PartitionBatch { topic: ledger_log::COMMANDS.to_owned(), partition: 0, records };
         let deadline = Instant::now() + Duration::from_secs(10);
         self.door.accounts.apply(batch, NOW, deadline).await.unwrap();
     }

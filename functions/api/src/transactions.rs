@@ -3,7 +3,7 @@
 use http::header::{HeaderName, LOCATION};
 use http::{HeaderMap, Request, StatusCode};
 use lambda_http::Body;
-use ledger::{Entry, EntryStatus, IdempotencyKey, Kind, Outcome, Refusal, TransactionId};
+use ledger::{Entry, EntryStatus, IdempotencyKey, Kind, Outcome, Refusal, Timestamp, TransactionId};
 use ledger_log::{AppendError, NewRecord, Traceparent};
 use ledger_store::{Lookup, Reading};
 use ledger_wire::answer::{AcceptedBody, OutcomeBody, UnreadableBody};
@@ -30,7 +30,7 @@ pub(crate) async fn accept<R: Reading>(door: &Door<R>, request: &Request<Body>) 
     };
     let id = match append(door, &command, request.headers()).await {
         Ok(id) => id,
-        Err(error) => return problem(&append_problem(&error, command.idempotency_key.is_some())),
+        Err(error) => return problem(&append_problem(&error, &command)),
     };
     match preferred_wait(request.headers()) {
         None => accepted(&id),
@@ -61,12 +61,14 @@ pub(crate) async fn show<R: Reading>(door: &Door<R>, request: &Request<Body>, id
     match found {
         Ok(Lookup::Settled(outcome)) => json(StatusCode::OK, &OutcomeBody::from(&outcome)),
         Ok(Lookup::Accepted) => json(StatusCode::OK, &AcceptedBody::new(&id)),
-        Ok(Lookup::Unreadable { why, recorded_at }) => {
-            json(StatusCode::OK, &UnreadableBody::new(id.position, &why, recorded_at).of(&id))
-        }
+        Ok(Lookup::Unreadable { why, recorded_at }) => unreadable(&id, &why, recorded_at),
         Ok(Lookup::NotFound) => not_found(format!("there is no transaction {id}")),
         Err(fault) => problem(&fault),
     }
+}
+
+fn unreadable(id: &TransactionId, why: &str, recorded_at: Timestamp) -> Answer {
+    json(StatusCode::OK, &UnreadableBody::new(id.position, why, recorded_at).of(id))
 }
 
 fn read_command(request: &Request<Body>) -> Result<NewCommand, Problem> {
@@ -79,15 +81,18 @@ fn read_command(request: &Request<Body>) -> Result<NewCommand, Problem> {
 }
 
 async fn append<R>(door: &Door<R>, command: &NewCommand, headers: &HeaderMap) -> Result<TransactionId, AppendError> {
-    let traceparent: Option<Traceparent> =
-        headers.get(ledger_log::TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
+    let traceparent = traceparent(headers);
     let generation = budget::generation(&*door.log).await?;
     let value = record::encode(command, generation);
     let new = NewRecord { account: &command.account, generation, value: &value, traceparent: traceparent.as_ref() };
     let appended = door.log.append(new).await?;
     let id = TransactionId { account: command.account.clone(), position: appended.position };
-    tracing::debug!(transaction = %id, traceparent = traceparent.as_ref().map(Traceparent::as_str), "accepted");
+    tracing::debug!(transaction = %id, "accepted");
     Ok(id)
+}
+
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    headers.get(ledger_log::TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 fn accepted(id: &TransactionId) -> Answer {
@@ -98,10 +103,27 @@ fn with_location(answer: Answer, id: &TransactionId) -> Answer {
     with_header(answer, LOCATION, &format!("/transactions/{id}"))
 }
 
-/// The answer with the outcome; nothing when it did not come in time. The command is in the log either way, so a store
-/// that cannot be read is no reason to say that it failed.
+/// The answer with what became of the command; nothing when that is not known in time. The command is in the log either
+/// way, so a store that cannot be read is no reason to say that it failed.
 async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Answer> {
-    let outcome = settled_outcome(door, id, until).await?;
+    match budget::wait(until, door.accounts.await_outcome(id, until)).await.ok()? {
+        Lookup::Settled(outcome) => answer_with(door, id, outcome, until).await,
+        Lookup::Unreadable { why, recorded_at } => Some(with_location(unreadable(id, &why, recorded_at), id)),
+        Lookup::Accepted => None,
+        Lookup::NotFound => {
+            tracing::error!(transaction = %id, "an accepted command is settled, and yet it has no outcome");
+            None
+        }
+    }
+}
+
+/// A key that was used before answers with the first command under it.
+async fn answer_with<R: Reading>(
+    door: &Door<R>,
+    id: &TransactionId,
+    outcome: Outcome,
+    until: Instant,
+) -> Option<Answer> {
     match outcome.entry.status {
         EntryStatus::Refused(Refusal::IdempotencyKeyReused { original }) => {
             let original = TransactionId { account: id.account.clone(), position: original };
@@ -148,13 +170,14 @@ async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: 
     }
 }
 
-fn append_problem(error: &AppendError, has_key: bool) -> Problem {
+fn append_problem(error: &AppendError, command: &NewCommand) -> Problem {
+    let account = &command.account;
     if error.retry_helps() {
-        tracing::warn!(%error, "a command was not accepted");
+        tracing::warn!(%account, %error, "a command was not accepted");
     } else {
-        tracing::error!(%error, "a command was not accepted");
+        tracing::error!(%account, %error, "a command was not accepted");
     }
-    let detail = match (error.maybe_recorded(), has_key) {
+    let detail = match (error.maybe_recorded(), command.idempotency_key.is_some()) {
         (false, _) => "the command was not recorded; send it again",
         (true, true) => {
             "the log did not confirm the command in time, and may or may not have it; send it again with the same \

@@ -55,7 +55,7 @@ fn remaining(deadline_ms: u64, now: Timestamp) -> Duration {
 
 fn log_as_json() {
     let levels = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(levels).init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_env_filter(levels).init();
 }
 
 /// Neither the log nor the store has to be there: both are first spoken to when an event needs them.
@@ -76,6 +76,5 @@ fn read_config() -> anyhow::Result<(LogConfig, StoreConfig)> {
 
 #[expect(clippy::disallowed_methods, reason = "the outermost shell: everything inside takes the time as an argument")]
 fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_epoch_ms(since_epoch.as_millis() as i64)
+    Timestamp::from_epoch_ms(jiff::Timestamp::now().as_millisecond())
 }

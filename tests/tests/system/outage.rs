@@ -45,6 +45,16 @@ fn unavailable(answer: &Answer) -> Result<()> {
     Ok(())
 }
 
+/// Whoever asks for readiness is told in time, and that no request is to blame.
+fn not_ready(client: &Client, away: &str) -> Result<()> {
+    let answer = client.get("/ready")?;
+    let there = if away == "log" { "store" } else { "log" };
+    let said = answer.json(503)?;
+    ensure!(said[away] == "away" && said[there] == "ready", "{answer}");
+    ensure!(answer.took < ANSWERED_WITHIN, "answered late: {answer}");
+    Ok(())
+}
+
 fn mongod_is_away(stack: &Stack) -> Result<()> {
     let client = stack.client();
     client.settle(&deposit("storeless", 1))?;
@@ -67,6 +77,7 @@ fn mongod_does_not_answer(stack: &Stack) -> Result<()> {
     client.settle(&deposit("slow-store", 1))?;
     let paused = Paused::new(stack.status()?.part("mongod")?.running()?)?;
     client.accept(&deposit("slow-store", 10))?;
+    not_ready(&client, "store")?;
     unavailable(&client.get("/accounts/slow-store")?)?;
     client.accept(&deposit("slow-store", 100))?;
     drop(paused);
@@ -113,6 +124,7 @@ fn kafka_does_not_answer(stack: &Stack) -> Result<()> {
     client.settle(&deposit("slow-log", 1))?;
     let paused = Paused::new(stack.status()?.part("kafka")?.running()?)?;
     unavailable(&client.post(&deposit("slow-log", 10))?)?;
+    not_ready(&client, "log")?;
     drop(paused);
     accepts_again(stack, &client, "slow-log", 1)
 }

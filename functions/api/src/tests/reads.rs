@@ -1,4 +1,5 @@
 use http::StatusCode;
+use ledger_store::StoreError;
 use serde_json::json;
 
 use super::{Counter, deposit, post};
@@ -121,4 +122,44 @@ async fn an_account_id_may_come_percent_encoded() {
     counter.post(&deposit("cust:42", 5)).await;
     counter.settle().await;
     assert_eq!(counter.get("/accounts/cust%3A42").await.body["balance"], 5);
+}
+
+#[tokio::test]
+async fn a_wait_tells_that_nobody_could_read_the_command() {
+    let counter = Counter::new();
+    let mut request = post(&deposit("alice", 5));
+    request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
+    let set_aside_meanwhile = async {
+        while counter.log.commands().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        counter.set_aside("it is of a later version").await;
+    };
+    let (answer, ()) = futures::join!(counter.send(request), set_aside_meanwhile);
+    assert_eq!((answer.status, &answer.body["status"]), (StatusCode::OK, &json!("unreadable")), "{answer:?}");
+    assert_eq!((&answer.body["id"], &answer.body["detail"]), (&json!(FIRST), &json!("it is of a later version")));
+    assert_eq!(answer.headers["location"], format!("/transactions/{FIRST}"));
+}
+
+#[tokio::test]
+async fn books_that_cannot_be_read_keep_no_command_out() {
+    let counter = Counter::new();
+    for (error, status) in [
+        (StoreError::Conflict("busy".to_owned()), StatusCode::SERVICE_UNAVAILABLE),
+        (StoreError::Setup("damaged".to_owned()), StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        counter.door.accounts.fail_reads(Some(error));
+        let path = format!("/transactions/{FIRST}");
+        for path in ["/accounts/alice", "/accounts/alice/transactions", path.as_str()] {
+            assert_eq!(counter.get(path).await.status, status, "{path}");
+        }
+        let ready = counter.get("/ready").await;
+        assert_eq!(
+            (ready.status, ready.body),
+            (StatusCode::SERVICE_UNAVAILABLE, json!({"log": "ready", "store": "away"}))
+        );
+        let mut request = post(&deposit("alice", 5));
+        request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
+        assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
+    }
 }

@@ -68,3 +68,16 @@ async fn a_log_that_is_away_is_a_503_that_says_whether_to_mind_a_second_record()
     let answer = counter.post(&deposit("alice", 1)).await;
     assert!(answer.body["detail"].as_str().unwrap().contains("was not recorded"));
 }
+
+#[tokio::test]
+async fn a_trace_goes_on_in_the_log_and_what_is_none_is_left_out() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (given, kept) in [(trace, Some(trace)), ("00-not-a-trace", None)] {
+        let counter = Counter::new();
+        let mut request = post(&deposit("alice", 5));
+        request.headers_mut().insert("traceparent", given.parse().unwrap());
+        assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
+        let stored = counter.log.commands().remove(0);
+        assert_eq!(stored.traceparent.as_ref().map(|trace| trace.as_str()), kept, "{given}");
+    }
+}
