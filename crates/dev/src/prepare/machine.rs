@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn the_workflow_installs_what_is_needed() {
+        let workflow = include_str!("../../../../.github/workflows/ci.yml");
+        for need in BUILDING.iter().chain([&NGINX, &AB]) {
+            assert!(workflow.split_whitespace().any(|word| word == need.package), "{}", need.package);
+        }
+    }
+
+    #[test]
     fn java_versions_are_read_as_they_are_printed() {
         for (said, major) in [
             ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK", Some(17)),
