@@ -194,6 +194,7 @@ fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
     Limits {
         concurrency: spec.environment_concurrency,
         environments: reserved.or(spec.max_environments).unwrap_or(unlimited),
+        requests: spec.reserved_concurrency.unwrap_or(usize::MAX),
         waiting: options.max_waiting,
         wait: options.max_wait,
         timeout: spec.timeout,
