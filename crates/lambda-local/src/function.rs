@@ -2,7 +2,8 @@
 //! what the pool decides, and tells the pool what happened.
 //!
 //! One short lock guards pool and books together and is never held across an await; sending to callers and environments
-//! under it does not block. Bounds are the pool's ([`crate::pool`]).
+//! under it does not block, nor does a line of the log, which must come before what the function prints. Bounds are the
+//! pool's ([`crate::pool`]).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -271,6 +272,7 @@ impl Function {
         all.collect()
     }
 
+        self.log.flush().await;
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
