@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::clock;
 use crate::environment::{self, Ending, Spawner};
 use crate::function_log::FunctionLog;
-use crate::invocation::{Answer, Invocation, Refused, request_id_text};
+use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused, request_id_text};
 use crate::pool::{
     Effect, EnvironmentId, Failure, Limits, PollId, Pool, Refusal, RequestId, State as EnvironmentState,
 };
@@ -218,6 +218,12 @@ impl Function {
         if let Some(process) = self.books().processes.get_mut(&id) {
             process.pid = pid;
         }
+    /// Most bytes of a streamed answer to a request, as its caller takes them.
+    pub(crate) fn stream_limit(&self, request: RequestId) -> usize {
+        let books = self.books();
+        books.calls.get(&request).map_or(PAYLOAD_LIMIT, |call| call.invocation.stream_limit)
+    }
+
     }
 
     /// The function reported that it cannot start.

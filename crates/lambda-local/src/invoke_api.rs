@@ -67,6 +67,7 @@ pub(crate) async fn handle(function: &Arc<Function>, queue: &AsyncQueue, parts: 
         "Event" => asynchronous(function, queue, invocation(&parts.headers, payload)),
         "DryRun" => http_server::text(StatusCode::NO_CONTENT, ""),
         other => {
+        ..Invocation::of(payload)
             let message = format!("X-Amz-Invocation-Type {other:?} is not RequestResponse, Event or DryRun");
             error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", &message)
         }
@@ -79,7 +80,6 @@ fn invocation(headers: &HeaderMap, payload: Bytes) -> Invocation {
         HeaderValue::from_bytes(&decoded).ok()
     });
     Invocation {
-        payload,
         trace_id: headers.get(TRACE_ID).cloned(),
         client_context,
         wants_log: headers.get(LOG_TYPE).is_some_and(|kind| kind == "Tail"),
