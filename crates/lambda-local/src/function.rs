@@ -149,6 +149,11 @@ impl Function {
         &self.spec
     }
 
+    /// Whether it is reserved to nothing: every request is throttled, for ever.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        self.settings.limits.environments == 0
+    }
+
     /// A request id of its own for an invocation to come.
     #[must_use]
     pub fn new_request_id() -> RequestId {
@@ -213,17 +218,17 @@ impl Function {
         Ok(())
     }
 
-    /// The process of an environment runs.
-    pub(crate) fn spawned(&self, id: EnvironmentId, pid: Option<u32>) {
-        if let Some(process) = self.books().processes.get_mut(&id) {
-            process.pid = pid;
-        }
     /// Most bytes of a streamed answer to a request, as its caller takes them.
     pub(crate) fn stream_limit(&self, request: RequestId) -> usize {
         let books = self.books();
         books.calls.get(&request).map_or(PAYLOAD_LIMIT, |call| call.invocation.stream_limit)
     }
 
+    /// The process of an environment runs.
+    pub(crate) fn spawned(&self, id: EnvironmentId, pid: Option<u32>) {
+        if let Some(process) = self.books().processes.get_mut(&id) {
+            process.pid = pid;
+        }
     }
 
     /// The function reported that it cannot start.
@@ -267,6 +272,7 @@ impl Function {
     pub(crate) async fn stop(self: &Arc<Self>) {
         self.change(|books, effects| books.pool.stop(effects));
         self.environments.closed().await;
+        self.log.flush().await;
     }
 
     pub(crate) fn status(&self) -> Vec<EnvironmentStatus> {
@@ -278,7 +284,6 @@ impl Function {
         all.collect()
     }
 
-        self.log.flush().await;
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
