@@ -1,13 +1,14 @@
 //! A function for lambda-local's own tests: does as its event says. An HTTP event says it in its path.
 //!
-//! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `environment`, `context`; a Kafka event
-//! is appended to the file `RECORD_TO` and fails as the file `FAIL_WITH` says. With `FAIL_INIT` it ends before its start.
+//! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `stream/<bytes>`, `environment`, `context`;
+//! a Kafka event is appended to the file `RECORD_TO` and fails as the file `FAIL_WITH` says. With `FAIL_INIT` it ends before its start.
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -42,6 +43,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "exit" => std::process::exit(i32::try_from(number).unwrap_or(1)),
         "abort" => std::process::abort(),
         "big" => Ok(json!("x".repeat(usize::try_from(number)?))),
+        "stream" => stream(&context.request_id, usize::try_from(number)?).await,
         "environment" => Ok(std::env::vars().collect()),
         "context" => Ok(json!({
             "deadline": context.deadline, "arn": context.invoked_function_arn, "id": context.request_id,
@@ -49,6 +51,21 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         })),
         other => Err(format!("no such verb: {other}").into()),
     }
+}
+
+/// Answers with a JSON text, streamed, over a connection of its own; what is answered after that is refused.
+async fn stream(request_id: &str, bytes: usize) -> Result<Value, Error> {
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
+    let mut connection = tokio::net::TcpStream::connect(&api).await?;
+    let head = format!(
+        "POST /2018-06-01/runtime/invocation/{request_id}/response HTTP/1.1\r\nHost: {api}\r\n\
+         Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Length: {}\r\n\r\n",
+        bytes + 2
+    );
+    connection.write_all(format!("{head}\"{}\"", "x".repeat(bytes)).as_bytes()).await?;
+    let mut status = [0; 12];
+    connection.read_exact(&mut status).await?;
+    Ok(json!(String::from_utf8_lossy(&status)))
 }
 
 /// Appends one line per record (`partition offset value`), then answers as the file `FAIL_WITH` says: `error`, or a

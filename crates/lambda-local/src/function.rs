@@ -2,7 +2,8 @@
 //! what the pool decides, and tells the pool what happened.
 //!
 //! One short lock guards pool and books together and is never held across an await; sending to callers and environments
-//! under it does not block. Bounds are the pool's ([`crate::pool`]).
+//! under it does not block, nor does a line of the log, which must come before what the function prints. Bounds are the
+//! pool's ([`crate::pool`]).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::clock;
 use crate::environment::{self, Ending, Spawner};
 use crate::function_log::FunctionLog;
-use crate::invocation::{Answer, Invocation, Refused, request_id_text};
+use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused, request_id_text};
 use crate::pool::{
     Effect, EnvironmentId, Failure, Limits, PollId, Pool, Refusal, RequestId, State as EnvironmentState,
 };
@@ -148,6 +149,11 @@ impl Function {
         &self.spec
     }
 
+    /// Whether it is reserved to nothing: every request is throttled, for ever.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        self.settings.limits.environments == 0
+    }
+
     /// A request id of its own for an invocation to come.
     #[must_use]
     pub fn new_request_id() -> RequestId {
@@ -212,6 +218,12 @@ impl Function {
         Ok(())
     }
 
+    /// Most bytes of a streamed answer to a request, as its caller takes them.
+    pub(crate) fn stream_limit(&self, request: RequestId) -> usize {
+        let books = self.books();
+        books.calls.get(&request).map_or(PAYLOAD_LIMIT, |call| call.invocation.stream_limit)
+    }
+
     /// The process of an environment runs.
     pub(crate) fn spawned(&self, id: EnvironmentId, pid: Option<u32>) {
         if let Some(process) = self.books().processes.get_mut(&id) {
@@ -260,6 +272,7 @@ impl Function {
     pub(crate) async fn stop(self: &Arc<Self>) {
         self.change(|books, effects| books.pool.stop(effects));
         self.environments.closed().await;
+        self.log.flush().await;
     }
 
     pub(crate) fn status(&self) -> Vec<EnvironmentStatus> {

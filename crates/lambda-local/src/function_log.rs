@@ -1,5 +1,6 @@
 //! Where a function's output and Lambda's own START, END and REPORT lines go: appended to a file, which costs this
-//! process nothing for the function's lines, or to this process's standard output, each line prefixed.
+//! process nothing for the function's lines, or to this process's standard output, each line prefixed, for which nobody
+//! waits ([`standard_output`]).
 //!
 //! The end of an invocation's log (`X-Amz-Log-Type: Tail`) is read back from the file; on standard output the last
 //! 4 KB of all invocations are kept for it.
@@ -10,12 +11,19 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+
+mod standard_output;
+
+use standard_output::STANDARD_OUTPUT;
 
 /// What `X-Amz-Log-Result` holds at most.
 const TAIL: usize = 4 * 1024;
 const LONGEST_LINE: u64 = 256 * 1024;
+/// How long an orderly end waits for somebody to read standard output.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
 /// The log of one function.
 #[derive(Debug)]
@@ -71,12 +79,19 @@ impl FunctionLog {
         match &self.sink {
             Sink::File { file, .. } => drop((&mut &*file).write_all(lines.as_bytes())),
             Sink::Output { prefix, tail } => {
-                let mut output = io::stdout().lock();
                 for line in lines.lines() {
-                    let _ = writeln!(output, "{prefix} | {line}");
+                    STANDARD_OUTPUT.write_line(prefix, line);
                     remember(tail, line);
                 }
             }
+        }
+    }
+
+    /// Waits a moment for the last lines to be out.
+    pub(crate) async fn flush(&self) {
+        if let Sink::Output { .. } = &self.sink {
+            // A thread that cannot be had is a line that may be missing.
+            let _ = tokio::task::spawn_blocking(|| STANDARD_OUTPUT.flush(LAST_LINES_WITHIN)).await;
         }
     }
 

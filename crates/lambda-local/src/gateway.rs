@@ -2,7 +2,8 @@
 //!
 //! Bounds: [`Options::max_in_flight`] requests are forwarded at a time, [`Options::max_waiting`] wait for their turn, none
 //! longer than [`Options::max_wait`]; everyone else gets 429 with Retry-After. Bodies are held in memory, up to
-//! [`BODY_LIMIT`]. A back end that refuses connections (it is being rebuilt) is asked again until the wait is over, which
+//! [`BODY_LIMIT`], of those who have a place only; one that has not come when its wait is over gives the place back, and its
+//! client gets 408. A back end that refuses connections (it is being rebuilt) is asked again until the wait is over, which
 //! is safe since it has seen nothing of the request; then, and when it fails later, the answer is 502.
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub struct Options {
     pub max_in_flight: usize,
     /// Requests that may wait.
     pub max_waiting: usize,
-    /// How long one may wait.
+    /// How long one may wait, and its body take to come.
     pub max_wait: Duration,
 }
 
@@ -105,12 +106,13 @@ impl Way {
         let deadline = Instant::now() + self.room.max_wait;
         let Some(place) = self.room.enter(deadline).await else { return throttled() };
         let (mut parts, body) = request.into_parts();
-        let body = match read_body(body, BODY_LIMIT).await {
-            Ok(body) => body,
-            Err(BodyError::TooLarge) => {
+        let body = match tokio::time::timeout_at(deadline, read_body(body, BODY_LIMIT)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(BodyError::TooLarge)) => {
                 return http_server::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
             }
-            Err(BodyError::Broken) => return http_server::text(StatusCode::BAD_REQUEST, "the body ended early"),
+            Ok(Err(BodyError::Broken)) => return http_server::text(StatusCode::BAD_REQUEST, "the body ended early"),
+            Err(_) => return http_server::text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
         };
         let Some(uri) = self.target(&parts.uri) else {
             return http_server::text(StatusCode::BAD_REQUEST, "the request's path cannot be forwarded");

@@ -9,8 +9,11 @@ use crate::pool::RequestId;
 /// Most bytes of a synchronous invocation's payload, in and out, as Lambda's own emulator counts them.
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024 + 100;
 
+/// Most bytes of an answer that is streamed to its caller.
+pub const STREAM_LIMIT: usize = 200 * 1024 * 1024;
+
 /// What a caller hands in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Invocation {
     /// The event: JSON.
     pub payload: Bytes,
@@ -20,13 +23,15 @@ pub struct Invocation {
     pub client_context: Option<HeaderValue>,
     /// Whether the caller wants the end of the log.
     pub wants_log: bool,
+    /// Most bytes of a streamed answer: for a caller who takes no stream, as many as of any other.
+    pub stream_limit: usize,
 }
 
 impl Invocation {
     /// An invocation with nothing but a payload.
     #[must_use]
     pub fn of(payload: Bytes) -> Self {
-        Self { payload, ..Self::default() }
+        Self { payload, trace_id: None, client_context: None, wants_log: false, stream_limit: PAYLOAD_LIMIT }
     }
 }
 
@@ -72,6 +77,13 @@ pub enum Refused {
     /// 503: the runtime is stopping.
     #[error("the runtime is stopping")]
     Stopping,
+}
+
+/// A trace id of X-Ray's form, made of the request id so that the two can be found together.
+#[must_use]
+pub fn trace_id(request: RequestId, epoch_ms: u64) -> String {
+    let digits = format!("{:024x}", request.0 >> 32);
+    format!("Root=1-{:08x}-{digits};Parent={};Sampled=0", epoch_ms / 1_000, &digits[..16])
 }
 
 /// A request id as AWS writes it.

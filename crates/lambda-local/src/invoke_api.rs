@@ -2,10 +2,9 @@
 //! `cargo lambda invoke` call it: RequestResponse, Event and DryRun.
 //!
 //! A function's error is status 200 with `X-Amz-Function-Error`. Not served: streaming invocation, versions and aliases
-//! (any qualifier is `$LATEST`). Asynchronous invocations are kept in memory, at most [`ASYNC_LIMIT`] at a time.
+//! (any qualifier is `$LATEST`).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -14,14 +13,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use crate::function::Function;
 use crate::http_server::{self, BodyError, Reply, read_body};
 use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused, request_id_text};
 
-/// Asynchronous invocations waiting or running at a time; more are throttled.
-pub(crate) const ASYNC_LIMIT: usize = 1_000;
+mod asynchronous;
+
+pub(crate) use asynchronous::AsyncQueue;
+
 const ASYNC_PAYLOAD_LIMIT: usize = 1024 * 1024;
 
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
@@ -33,21 +33,6 @@ const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 pub(crate) const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-
-/// Asynchronous invocations under way.
-#[derive(Clone, Debug)]
-pub(crate) struct AsyncQueue {
-    room: Arc<Semaphore>,
-    /// How long the first retry of a failed invocation waits; the second waits twice as long.
-    retry_after: Duration,
-}
-
-impl AsyncQueue {
-    pub(crate) fn new(fast_retry: bool) -> Self {
-        let retry_after = if fast_retry { Duration::from_millis(100) } else { Duration::from_secs(60) };
-        Self { room: Arc::new(Semaphore::new(ASYNC_LIMIT)), retry_after }
-    }
-}
 
 /// Answers an Invoke request for a function.
 pub(crate) async fn handle(function: &Arc<Function>, queue: &AsyncQueue, parts: &Parts, body: Incoming) -> Reply {
@@ -79,10 +64,10 @@ fn invocation(headers: &HeaderMap, payload: Bytes) -> Invocation {
         HeaderValue::from_bytes(&decoded).ok()
     });
     Invocation {
-        payload,
         trace_id: headers.get(TRACE_ID).cloned(),
         client_context,
         wants_log: headers.get(LOG_TYPE).is_some_and(|kind| kind == "Tail"),
+        ..Invocation::of(payload)
     }
 }
 
@@ -104,39 +89,12 @@ async fn synchronous(function: &Arc<Function>, invocation: Invocation) -> Reply 
 }
 
 fn asynchronous(function: &Arc<Function>, queue: &AsyncQueue, invocation: Invocation) -> Reply {
-    let Ok(place) = queue.room.clone().try_acquire_owned() else { return refusal(Refused::Throttled) };
-    let (function, retry_after) = (Arc::clone(function), queue.retry_after);
-    tokio::spawn(async move {
-        retry_asynchronously(&function, invocation, retry_after).await;
-        drop(place);
-    });
+    if let Err(refused) = queue.accept(function, invocation) {
+        return refusal(refused);
+    }
     let mut reply = http_server::text(StatusCode::ACCEPTED, "");
     reply.headers_mut().remove(header::CONTENT_TYPE);
     reply
-}
-
-/// A function's errors are tried again as often as its configuration says; throttles until the event is too old.
-async fn retry_asynchronously(function: &Arc<Function>, invocation: Invocation, retry_after: Duration) {
-    let spec = &function.spec().asynchronous;
-    let accepted = Instant::now();
-    let (mut errors, mut throttles) = (0, 0);
-    while accepted.elapsed() < spec.max_age {
-        let wait = match function.invoke(Function::new_request_id(), invocation.clone()).await {
-            Ok(answer) if answer.error.is_none() => return,
-            Ok(_) if errors == spec.retries => break,
-            Ok(_) => {
-                errors += 1;
-                retry_after * errors
-            }
-            Err(Refused::Stopping) => break,
-            Err(Refused::Throttled) => {
-                throttles += 1;
-                Duration::from_secs(1 << throttles.min(8)).min(Duration::from_secs(300))
-            }
-        };
-        tokio::time::sleep(wait).await;
-    }
-    tracing::warn!(function = function.name(), errors, "an asynchronous invocation is given up");
 }
 
 /// 429 or 503, as AWS words them.

@@ -114,10 +114,10 @@ impl Local {
         let event_sources = event_sources(&functions, options)?;
         let shared = Arc::new(Shared {
             names: functions.iter().flat_map(names_of).collect(),
+            asynchronous: AsyncQueue::new(&functions, options.fast_retry),
             functions,
             event_sources,
             not_supported: options.template.not_supported.clone(),
-            asynchronous: AsyncQueue::new(options.fast_retry),
         });
         let (server, closing) = http_server::closing();
         let routes = Arc::clone(&shared);
@@ -148,6 +148,7 @@ impl Local {
         let running = || functions.iter().filter_map(|function| function.running()).collect();
         waiting::tell(futures::future::join(polled, drained), patience, running).await;
         futures::future::join_all(self.shared.functions.iter().map(Function::stop)).await;
+        self.shared.asynchronous.tell_lost();
         self.server.close(Duration::from_secs(1)).await;
     }
 }
@@ -193,6 +194,7 @@ fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
     let reserved = spec.reserved_concurrency.map(|requests| requests.div_ceil(spec.environment_concurrency));
     Limits {
         concurrency: spec.environment_concurrency,
+        requests: spec.reserved_concurrency.unwrap_or(usize::MAX),
         environments: reserved.or(spec.max_environments).unwrap_or(unlimited),
         waiting: options.max_waiting,
         wait: options.max_wait,

@@ -2,10 +2,10 @@
 //! replaced or let go, and when a caller is told no. It holds ids only; time is an argument; what is to be done comes
 //! back as [`Effect`]s. The shell around it (`function`) owns processes, sockets and clocks.
 //!
-//! Bounds: at most [`Limits::environments`] environments; at most [`Limits::concurrency`] requests in one; requests
-//! wait only for environments that are starting or may start, and beyond these only [`Limits::waiting`] of them, none
-//! longer than [`Limits::wait`] or, of those whom an environment is being started for, than its start takes. Everyone
-//! else is throttled at once, as AWS does.
+//! Bounds: at most [`Limits::environments`] environments; at most [`Limits::concurrency`] requests in one and
+//! [`Limits::requests`] in all; requests wait only for environments that are starting or may start, and beyond these only
+//! [`Limits::waiting`] of them, none longer than [`Limits::wait`] and, of those whom an environment is being started for,
+//! than one start more. Everyone else is throttled at once, as AWS does.
 //!
 //! Promises: a request is delivered at most once, in order of arrival, and ends in exactly one way: answered
 //! ([`Pool::answered`] returned `Ok`) or [`Effect::Fail`]. With one request per environment a time-out stops the
@@ -14,7 +14,7 @@
 //! not asked for work for longer than a time-out. One that served and died is replaced at
 //! once; one that dies before it ever answered is started again after a delay that doubles up to [`LONGEST_DELAY`].
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 #[cfg(test)]
@@ -45,6 +45,8 @@ pub struct PollId(pub u64);
 pub struct Limits {
     /// Requests one environment takes at once.
     pub concurrency: usize,
+    /// Requests that all of them together take at once.
+    pub requests: usize,
     /// Environments at most. None at all throttles every request.
     pub environments: usize,
     /// Requests that may wait while everything is busy. Zero throttles them at once, as AWS does.
@@ -53,10 +55,23 @@ pub struct Limits {
     pub wait: Duration,
     /// How long an invocation may take.
     pub timeout: Duration,
-    /// How long a start may take.
+    /// How long a start may take, until the first that takes longer: then it is [`Limits::longest_start`].
     pub init: Duration,
-    /// How long an environment that is not the last one may be idle.
+    /// How long an environment may be idle that is not the only one that is ready.
     pub idle: Duration,
+}
+
+impl Limits {
+    /// AWS repeats a start that took too long as part of the first invocation, under the function's time-out.
+    #[must_use]
+    pub fn longest_start(&self) -> Duration {
+        self.init.max(self.timeout)
+    }
+
+    /// A start with its repetition.
+    fn whole_start(&self) -> Duration {
+        if self.timeout > self.init { self.init + self.timeout } else { self.init }
+    }
 }
 
 /// What the shell has to do.
@@ -119,6 +134,8 @@ pub enum State {
 #[derive(Debug)]
 struct Environment {
     started: Instant,
+    /// How long its start may take.
+    init: Duration,
     ready: bool,
     answered_once: bool,
     idle_since: Instant,
@@ -128,17 +145,33 @@ struct Environment {
     about_to_ask: VecDeque<Instant>,
 }
 
+impl Environment {
+    /// When its start has taken too long.
+    fn late_at(&self) -> Option<Instant> {
+        (!self.ready).then(|| self.started + self.init)
+    }
+}
+
+/// A request that is being run.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    environment: EnvironmentId,
+    deadline: Instant,
+}
+
 /// The pool of one function.
 #[derive(Debug)]
 pub struct Pool {
     limits: Limits,
+    /// How long the next start may take.
+    init: Duration,
     environments: BTreeMap<EnvironmentId, Environment>,
     /// Calls for work nobody had any for; the newest is used first, so that surplus environments become idle.
     parked: Vec<(EnvironmentId, PollId)>,
     waiting: VecDeque<(Instant, RequestId)>,
-    flights: HashMap<RequestId, EnvironmentId>,
-    /// Deadlines in order; entries of requests that have ended are skipped.
-    deadlines: VecDeque<(Instant, RequestId)>,
+    flights: HashMap<RequestId, Flight>,
+    /// The deadlines of the flights, in order.
+    deadlines: BTreeSet<(Instant, RequestId)>,
     /// Environments that died in service and have not been replaced.
     owed: usize,
     /// Starts in a row that came to nothing.
@@ -155,11 +188,12 @@ impl Pool {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            init: limits.init,
             environments: BTreeMap::new(),
             parked: vec![],
             waiting: VecDeque::new(),
             flights: HashMap::new(),
-            deadlines: VecDeque::new(),
+            deadlines: BTreeSet::new(),
             owed: 0,
             failed_starts: 0,
             not_before: None,
@@ -187,7 +221,12 @@ impl Pool {
     fn room(&self, now: Instant) -> usize {
         let may_start = self.limits.environments.saturating_sub(self.environments.len());
         let to_come = may_start.saturating_mul(self.limits.concurrency);
-        self.free_slots(now).saturating_add(to_come).saturating_add(self.limits.waiting)
+        self.free_slots(now).saturating_add(to_come).min(self.allowed()).saturating_add(self.limits.waiting)
+    }
+
+    /// How many more may run at once, whatever slots there are.
+    fn allowed(&self) -> usize {
+        self.limits.requests.saturating_sub(self.flights.len())
     }
 
     /// Slots that will take a request: of environments that are starting, that ask for work, and that have just answered
@@ -254,7 +293,7 @@ impl Pool {
         environment.answered_once = true;
         environment.idle_since = now;
         environment.about_to_ask.push_back(now + ASKS_WITHIN);
-        self.flights.remove(&request);
+        self.land(request);
         self.failed_starts = 0;
         Ok(())
     }
@@ -285,6 +324,9 @@ impl Pool {
         self.replace_silent(now, effects);
         self.let_idle_go(now, effects);
         self.balance(now, effects);
+        // Again: whose start has just been given up, and made no second time, waits for nothing any more.
+        self.expire_waiting(now, effects);
+        self.expire_longest_waiting(now, effects);
         self.plan_wake();
     }
 
@@ -329,14 +371,16 @@ impl Pool {
 
     /// Brings requests and calls for work together, and starts environments for the requests that are left.
     fn balance(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while let Some(at) = self.parked.iter().rposition(|(id, _)| self.has_room(*id)) {
+        while self.allowed() > 0
+            && let Some(at) = self.parked.iter().rposition(|(id, _)| self.has_room(*id))
+        {
             let Some((_, request)) = self.waiting.pop_front() else { break };
             let (id, poll) = self.parked.remove(at);
             let Some(environment) = self.environments.get_mut(&id) else { continue };
             environment.in_flight.push(request);
             let deadline = now + self.limits.timeout;
-            self.flights.insert(request, id);
-            self.deadlines.push_back((deadline, request));
+            self.flights.insert(request, Flight { environment: id, deadline });
+            self.deadlines.insert((deadline, request));
             self.wake_by(deadline);
             effects.push(Effect::Deliver { request, environment: id, poll, deadline });
         }
@@ -349,7 +393,7 @@ impl Pool {
 
     fn start_missing(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         loop {
-            let wanted = self.waiting.len() > self.free_slots(now) || self.owed > 0;
+            let wanted = self.waiting.len().min(self.allowed()) > self.free_slots(now) || self.owed > 0;
             if !wanted || self.draining || self.environments.len() >= self.limits.environments {
                 return;
             }
@@ -363,6 +407,7 @@ impl Pool {
                 id,
                 Environment {
                     started: now,
+                    init: self.init,
                     ready: false,
                     answered_once: false,
                     idle_since: now,
@@ -371,7 +416,7 @@ impl Pool {
                     about_to_ask: VecDeque::new(),
                 },
             );
-            self.wake_by(now + self.limits.init);
+            self.wake_by(now + self.init);
             effects.push(Effect::Start(id));
         }
     }
@@ -387,10 +432,16 @@ impl Pool {
         let environment = self.environments.remove(&id)?;
         self.parked.retain(|(parked, _)| *parked != id);
         for request in &environment.in_flight {
-            self.flights.remove(request);
+            self.land(*request);
             effects.push(Effect::Fail(*request, failure));
         }
         Some(environment)
+    }
+
+    fn land(&mut self, request: RequestId) -> Option<Flight> {
+        let flight = self.flights.remove(&request)?;
+        self.deadlines.remove(&(flight.deadline, request));
+        Some(flight)
     }
 
     /// A start came to nothing: the requests it was made for hear of it, so that nobody waits for a function that
@@ -409,19 +460,27 @@ impl Pool {
         }
     }
 
-    fn expire_flights(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while let Some((deadline, request)) = self.deadlines.front().copied() {
-            match self.flights.get(&request).copied() {
-                Some(_) if deadline > now => return,
-                Some(environment) => self.time_out(environment, request, now, effects),
-                None => {}
-            }
-            self.deadlines.pop_front();
+    /// An environment that takes fewer requests than it has slots leaves the rest to the next one to be started. Nobody
+    /// waits for more than one start.
+    fn expire_longest_waiting(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while let Some((_, request)) = self.waiting.front().copied().filter(|waits| self.waits_until(waits) <= now) {
+            self.waiting.pop_front();
+            effects.push(Effect::Fail(request, Failure::Throttled));
         }
     }
 
-    fn time_out(&mut self, id: EnvironmentId, request: RequestId, now: Instant, effects: &mut Vec<Effect>) {
-        self.flights.remove(&request);
+    fn waits_until(&self, (expires, _): &(Instant, RequestId)) -> Instant {
+        *expires + self.limits.whole_start()
+    }
+
+    fn expire_flights(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while let Some((_, request)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
+            self.time_out(request, now, effects);
+        }
+    }
+
+    fn time_out(&mut self, request: RequestId, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(Flight { environment: id, .. }) = self.land(request) else { return };
         effects.push(Effect::Fail(request, Failure::TimedOut));
         let Some(environment) = self.environments.get_mut(&id) else { return };
         environment.in_flight.retain(|running| *running != request);
@@ -436,13 +495,17 @@ impl Pool {
     }
 
     fn expire_starts(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let late = |environment: &Environment| !environment.ready && environment.started + self.limits.init <= now;
+        let late = |environment: &Environment| environment.late_at().is_some_and(|at| at <= now);
         let late: Vec<_> = self.environments.iter().filter(|(_, env)| late(env)).map(|(id, _)| *id).collect();
         for id in late {
-            self.forget(id, Failure::InitTimedOut, effects);
+            let Some(environment) = self.forget(id, Failure::InitTimedOut, effects) else { continue };
             effects.push(Effect::Stop(id));
-            self.delay_next_start(now);
-            self.fail_waiting(Failure::InitTimedOut, effects);
+            self.init = self.limits.longest_start();
+            // Whom it was started for waits for the one that may take longer.
+            if environment.init >= self.init {
+                self.delay_next_start(now);
+                self.fail_waiting(Failure::InitTimedOut, effects);
+            }
         }
     }
 
@@ -465,19 +528,24 @@ impl Pool {
         is_silent.then(|| environment.idle_since + self.limits.timeout + ASKS_WITHIN)
     }
 
+    /// When an environment has been idle for long enough, unless it is the only one that is ready.
+    fn idle_until(&self, environment: &Environment) -> Option<Instant> {
+        let is_idle = environment.ready && environment.in_flight.is_empty() && environment.overdue.is_empty();
+        is_idle.then(|| environment.idle_since + self.limits.idle)
+    }
+
     fn let_idle_go(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let long_idle = |environment: &Environment| {
-            environment.ready
-                && environment.in_flight.is_empty()
-                && environment.overdue.is_empty()
-                && environment.idle_since + self.limits.idle <= now
-        };
+        let long_idle = |environment: &Environment| self.idle_until(environment).is_some_and(|until| until <= now);
         let idle: Vec<_> = self.environments.iter().filter(|(_, env)| long_idle(env)).map(|(id, _)| *id).collect();
-        let surplus = idle.len().min(self.environments.len().saturating_sub(1));
+        let surplus = idle.len().min(self.ready().saturating_sub(1));
         for id in &idle[..surplus] {
             self.forget(*id, Failure::Stopping, effects);
             effects.push(Effect::Stop(*id));
         }
+    }
+
+    fn ready(&self) -> usize {
+        self.environments.values().filter(|environment| environment.ready).count()
     }
 
     fn wake_by(&mut self, at: Instant) {
@@ -489,21 +557,16 @@ impl Pool {
     fn plan_wake(&mut self) {
         // Whom an environment is being started for waits as long as that takes.
         let waiting = self.waiting.get(self.starting_slots()).map(|(expires, _)| *expires);
-        let flight = self.deadlines.front().map(|(deadline, _)| *deadline);
-        for at in [waiting, flight].into_iter().flatten() {
-            self.wake_by(at);
-        }
-        let several = self.environments.len() > 1;
-        let (init, idle) = (self.limits.init, self.limits.idle);
-        let due = self.environments.values().filter_map(|environment| match environment.ready {
-            false => Some(environment.started + init),
-            true if several && environment.in_flight.is_empty() => Some(environment.idle_since + idle),
-            true => None,
+        let longest = self.waiting.front().map(|waits| self.waits_until(waits));
+        let flight = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let several = self.ready() > 1;
+        let due = self.environments.values().filter_map(|environment| {
+            environment.late_at().or_else(|| self.idle_until(environment).filter(|_| several))
         });
         let asking = self.environments.values().flat_map(|environment| environment.about_to_ask.front()).copied();
         let asking = if self.waiting.is_empty() { None } else { asking.min() };
         let silent = self.environments.keys().filter_map(|id| self.silent_until(*id)).min();
-        for at in [due.min(), asking, silent].into_iter().flatten() {
+        for at in [waiting, longest, flight, due.min(), asking, silent].into_iter().flatten() {
             self.wake_by(at);
         }
     }

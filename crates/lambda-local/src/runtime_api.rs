@@ -11,13 +11,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
+use crate::clock;
 use crate::function::{Function, Work};
 use crate::http_server::{self, BodyError, Reply, read_body};
-use crate::invocation::{Answer, PAYLOAD_LIMIT, parse_request_id, request_id_text};
+use crate::invocation::{Answer, PAYLOAD_LIMIT, parse_request_id, request_id_text, trace_id};
 use crate::pool::{EnvironmentId, PollId, Refusal, RequestId};
-
-/// Most bytes of a streamed response.
-const STREAM_LIMIT: usize = 200 * 1024 * 1024;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 const AWS_REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
@@ -76,7 +74,8 @@ impl RuntimeApi {
         std::mem::forget(lost);
         match outcome {
             Ok(work) => event(work, &self.function.arn),
-            Err(_) => error(StatusCode::GONE, "Runtime.Stopped", "the environment is being stopped"),
+            // The books keep the other end for as long as this call is open: a failure of this program, if ever.
+            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "Runtime.Unknown", "the call for work was lost"),
         }
     }
 
@@ -89,17 +88,18 @@ impl RuntimeApi {
         };
         let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         let has_http_prelude = kind.starts_with(HTTP_INTEGRATION.as_bytes());
-        match read_body(body, if streamed { STREAM_LIMIT } else { PAYLOAD_LIMIT }).await {
+        let limit = if streamed { self.function.stream_limit(request) } else { PAYLOAD_LIMIT };
+        match read_body(body, limit).await {
             Ok(payload) => self.settle(request, Answer { has_http_prelude, ..Answer::success(payload) }),
-            Err(BodyError::TooLarge) => self.too_large(request),
+            Err(BodyError::TooLarge) => self.too_large(request, limit),
             Err(BodyError::Broken) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
         }
     }
 
-    fn too_large(&self, request: RequestId) -> Reply {
-        let message = format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).");
+    fn too_large(&self, request: RequestId, limit: usize) -> Reply {
+        let message = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
         let _ = self.settle(request, Answer::platform_error("Function.ResponseSizeTooLarge", &message));
-        let message = format!("Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).");
+        let message = format!("Exceeded maximum allowed payload size ({limit} bytes).");
         error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
     }
 
@@ -107,7 +107,7 @@ impl RuntimeApi {
         let Some(request) = parse_request_id(id) else { return unknown_request() };
         match read_body(body, PAYLOAD_LIMIT).await {
             Ok(described) => self.settle(request, Answer::failure(described)),
-            Err(BodyError::TooLarge) => self.too_large(request),
+            Err(BodyError::TooLarge) => self.too_large(request, PAYLOAD_LIMIT),
             Err(BodyError::Broken) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
         }
     }
@@ -141,7 +141,7 @@ impl Drop for LostPoll<'_> {
 
 fn event(work: Work, arn: &HeaderValue) -> Reply {
     let id = request_id_text(work.request);
-    let trace_id = work.trace_id.or_else(|| HeaderValue::try_from(trace_id(&id, work.deadline_ms)).ok());
+    let trace_id = work.trace_id.or_else(|| HeaderValue::try_from(trace_id(work.request, clock::epoch_ms())).ok());
     let mut reply = Response::new(Full::new(work.payload));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -154,13 +154,6 @@ fn event(work: Work, arn: &HeaderValue) -> Reply {
     headers.extend(trace_id.map(|trace_id| (TRACE_ID, trace_id)));
     headers.extend(work.client_context.map(|context| (CLIENT_CONTEXT, context)));
     reply
-}
-
-/// A trace id of X-Ray's form, made of the request id so that the two can be found together.
-fn trace_id(request_id: &str, epoch_ms: u64) -> String {
-    let digits: String = request_id.chars().filter(|digit| *digit != '-').take(24).collect();
-    let parent = &digits[..digits.len().min(16)];
-    format!("Root=1-{:08x}-{digits};Parent={parent};Sampled=0", epoch_ms / 1_000)
 }
 
 fn accepted() -> Reply {

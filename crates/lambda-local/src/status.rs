@@ -71,7 +71,7 @@ fn of_function(function: &Function) -> FunctionStatus<'_> {
     let limits = function.settings.limits;
     FunctionStatus {
         name: function.name(),
-        max_concurrency: limits.concurrency.saturating_mul(limits.environments),
+        max_concurrency: limits.concurrency.saturating_mul(limits.environments).min(limits.requests),
         environments: environments.collect(),
     }
 }

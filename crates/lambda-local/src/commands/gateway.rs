@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Requests that may wait for their turn; more get 429 at once.
     #[arg(long, default_value_t = 10_000)]
     max_waiting: usize,
-    /// How long one may wait before it gets 429.
+    /// How long one may wait before it gets 429, or 408 when only its body is missing.
     #[arg(long, default_value_t = 30_000)]
     max_wait_ms: u64,
 }

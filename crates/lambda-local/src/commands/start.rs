@@ -74,7 +74,7 @@ fn announce(address: SocketAddr, options: &Options) {
         if function.url.is_some() {
             tracing::info!("http://{address}/lambda-url/{name}/");
         }
-        for source in function.kafka.iter().filter(|_| options.kafka.is_some()) {
+        for source in function.kafka.iter().filter(|source| source.enabled && options.kafka.is_some()) {
             tracing::info!("{name} is fed from topic {} as group {}", source.topic, source.group);
         }
     }

@@ -1,5 +1,5 @@
 //! The environment variables of a function's process: Lambda's own, the template's, and of this program's only those a
-//! program cannot do without or that point the AWS SDKs at another endpoint.
+//! program cannot do without, and those that tell the AWS SDKs whom to call and as whom.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -7,6 +7,9 @@ use std::ffi::OsString;
 
 use crate::function::Function;
 use crate::pool::EnvironmentId;
+
+/// Every service has an endpoint of its own: `AWS_ENDPOINT_URL_KAFKA`, and one for all.
+const ENDPOINTS: &str = "AWS_ENDPOINT_URL";
 
 const INHERITED: [&str; 17] = [
     "PATH",
@@ -22,18 +25,16 @@ const INHERITED: [&str; 17] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_KAFKA",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CA_BUNDLE",
     "AWS_EC2_METADATA_DISABLED",
 ];
 
 pub(super) fn of(function: &Function, id: EnvironmentId, runtime_api: &str) -> BTreeMap<String, OsString> {
     let spec = &function.spec;
-    let mut variables: BTreeMap<String, OsString> = BTreeMap::new();
-    for name in INHERITED {
-        variables.extend(env::var_os(name).map(|value| (name.to_owned(), value)));
-    }
+    let own = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let mut variables: BTreeMap<String, OsString> = own.filter(|(name, _)| is_inherited(name)).collect();
     variables.extend(spec.variables.iter().map(|(name, value)| (name.clone(), value.into())));
     let task_root = function.settings.program.parent().map(|folder| folder.as_os_str().to_owned());
     let lambda: [(&str, OsString); 13] = [
@@ -56,4 +57,25 @@ pub(super) fn of(function: &Function, id: EnvironmentId, runtime_api: &str) -> B
         variables.insert("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), spec.environment_concurrency.to_string().into());
     }
     variables
+}
+
+fn is_inherited(name: &str) -> bool {
+    INHERITED.contains(&name) || name.strip_prefix(ENDPOINTS).is_some_and(|of| of.is_empty() || of.starts_with('_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sdks_need_is_inherited_and_the_rest_is_not() {
+        let endpoints = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KAFKA", "AWS_ENDPOINT_URL_DYNAMODB"];
+        let credentials = ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+        for name in endpoints.into_iter().chain(credentials) {
+            assert!(is_inherited(name), "{name}");
+        }
+        for name in ["AWS_ENDPOINT_URLS", "AWS_REGION", "SHELL", ""] {
+            assert!(!is_inherited(name), "{name}");
+        }
+    }
 }

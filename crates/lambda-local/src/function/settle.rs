@@ -27,7 +27,7 @@ impl Function {
                 Ok(Answer::platform_error("Sandbox.Timedout", &message))
             }
             Failure::InitTimedOut => {
-                let after = report::seconds(self.settings.limits.init);
+                let after = report::seconds(self.settings.limits.longest_start());
                 let message = format!("RequestId: {id} Error: Init timed out after {after} seconds");
                 Ok(Answer::platform_error("Sandbox.Timedout", &message))
             }

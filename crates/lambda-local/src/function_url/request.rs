@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
@@ -69,6 +70,23 @@ struct Http<'a> {
     protocol: &'static str,
     source_ip: Cow<'a, str>,
     user_agent: Cow<'a, str>,
+}
+
+/// Adds what AWS's own front adds to a request, where nobody in front of this program has.
+pub(crate) fn add_headers(headers: &mut HeaderMap, peer: IpAddr, trace_id: &str) {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let port = host.and_then(|host| host.port_u16()).unwrap_or(80);
+    let added = [
+        ("x-forwarded-for", peer.to_string()),
+        ("x-forwarded-port", port.to_string()),
+        ("x-forwarded-proto", "http".to_owned()),
+        ("x-amzn-trace-id", trace_id.to_owned()),
+    ];
+    for (name, value) in added {
+        if let (false, Ok(value)) = (headers.contains_key(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// The event of a request.
@@ -246,6 +264,27 @@ mod tests {
         let event = event_of(request, b"");
         assert_eq!(event["headers"], json!({"x-a": "1,2"}));
         assert_eq!(event["cookies"], json!(["a=1", "b=2", "c=3"]));
+    }
+
+    #[test]
+    fn what_the_front_adds_is_added_unless_somebody_has() {
+        let added = |mut headers: HeaderMap| {
+            add_headers(&mut headers, [127, 0, 0, 1].into(), "Root=1-a");
+            ["for", "port", "proto"]
+                .map(|name| headers[&format!("x-forwarded-{name}")].to_str().unwrap().to_owned())
+                .into_iter()
+                .chain([headers["x-amzn-trace-id"].to_str().unwrap().to_owned()])
+                .collect::<Vec<_>>()
+        };
+        let of = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            let pair = |(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value));
+            pairs.iter().copied().map(pair).collect()
+        };
+        assert_eq!(added(of(&[("host", "localhost:9000")])), ["127.0.0.1", "9000", "http", "Root=1-a"]);
+        assert_eq!(added(of(&[("host", "here")])), ["127.0.0.1", "80", "http", "Root=1-a"]);
+        let behind = [("x-forwarded-for", "10.1.2.3"), ("x-forwarded-port", "443"), ("x-forwarded-proto", "https")];
+        assert_eq!(added(of(&behind)), ["10.1.2.3", "443", "https", "Root=1-a"]);
+        assert_eq!(added(of(&[("x-amzn-trace-id", "Root=1-b")]))[3], "Root=1-b");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::request::Parts;
+use http::{Request, StatusCode, header};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
@@ -12,7 +13,7 @@ use crate::clock;
 use crate::function::Function;
 use crate::function_url::{self, cors};
 use crate::http_server::{BodyError, Reply, read_body};
-use crate::invocation::{Invocation, PAYLOAD_LIMIT, request_id_text};
+use crate::invocation::{Invocation, PAYLOAD_LIMIT, STREAM_LIMIT, request_id_text, trace_id};
 use crate::invoke_api;
 use crate::status;
 
@@ -61,9 +62,17 @@ fn plain_name(name: &str) -> &str {
 async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request: Request<Incoming>) -> Reply {
     let Some(spec) = &function.spec().url else { return function_url::unknown() };
     let (parts, body) = request.into_parts();
-    if let Some(reply) = spec.cors.as_ref().and_then(|cors| cors::preflight(cors, &parts.method, &parts.headers)) {
+    let Some(cors) = &spec.cors else { return call(function, peer, prefix, parts, body).await };
+    if let Some(reply) = cors::preflight(cors, &parts.method, &parts.headers) {
         return reply;
     }
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let mut reply = call(function, peer, prefix, parts, body).await;
+    cors::apply(cors, origin.as_ref(), &mut reply);
+    reply
+}
+
+async fn call(function: &Arc<Function>, peer: SocketAddr, prefix: usize, mut parts: Parts, body: Incoming) -> Reply {
     let body = match read_body(body, PAYLOAD_LIMIT).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => return invoke_api::too_large(PAYLOAD_LIMIT),
@@ -72,6 +81,8 @@ async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request:
         }
     };
     let request_id = Function::new_request_id();
+    let epoch_ms = clock::epoch_ms();
+    function_url::request::add_headers(&mut parts.headers, peer.ip(), &trace_id(request_id, epoch_ms));
     let raw_path = &parts.uri.path()[prefix..];
     let event = function_url::request::event(
         &parts,
@@ -81,7 +92,7 @@ async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request:
             raw_path: if raw_path.is_empty() { "/" } else { raw_path },
             peer: peer.ip(),
             request_id: &request_id_text(request_id),
-            epoch_ms: clock::epoch_ms(),
+            epoch_ms,
         },
     );
     // Base64 and the event's own fields count, as on AWS.
@@ -89,12 +100,8 @@ async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request:
         return invoke_api::too_large(PAYLOAD_LIMIT);
     }
     let trace_id = parts.headers.get(invoke_api::TRACE_ID).cloned();
-    let invocation = Invocation { trace_id, ..Invocation::of(event) };
-    let mut reply = function_url::reply(function.invoke(request_id, invocation).await);
-    if let Some(cors) = &spec.cors {
-        cors::apply(cors, &parts.headers, &mut reply);
-    }
-    reply
+    let invocation = Invocation { trace_id, stream_limit: STREAM_LIMIT, ..Invocation::of(event) };
+    function_url::reply(function.invoke(request_id, invocation).await)
 }
 
 #[cfg(test)]

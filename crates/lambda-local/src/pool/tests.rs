@@ -7,6 +7,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn limits(concurrency: usize, environments: usize, waiting: usize) -> Limits {
     Limits {
         concurrency,
+        requests: usize::MAX,
         environments,
         waiting,
         wait: SECOND * 30,
@@ -51,6 +52,8 @@ impl Bench {
         let mut effects = vec![];
         self.now += passed;
         self.pool.tick(self.now, &mut effects);
+        let next = self.pool.next_wake();
+        assert!(next.is_none_or(|wake| wake > self.now), "woken, it wants to be woken at once again: {:?}", self.pool);
         effects
     }
 
@@ -145,6 +148,21 @@ fn one_environment_takes_as_many_requests_as_it_polls_for() {
 }
 
 #[test]
+fn a_limit_on_all_requests_holds_whatever_slots_are_free() {
+    let mut bench = Bench::new(Limits { requests: 3, ..limits(2, 2, 1) });
+    for number in 1..=4 {
+        assert!(!bench.request(number).contains(&fail(number, Failure::Throttled)));
+    }
+    assert_eq!(bench.request(5), [fail(5, Failure::Throttled)], "three may run, and one may wait");
+    for environment in [1, 1, 2, 2] {
+        bench.poll(environment);
+    }
+    assert_eq!(bench.pool.in_flight(), 3);
+    assert_eq!(bench.answer(1, 1), Ok(()));
+    assert_eq!(delivered(&bench.poll(1)), [(4, 1)]);
+}
+
+#[test]
 fn a_time_out_of_a_single_request_replaces_the_environment() {
     let mut bench = Bench::new(limits(1, 1, 0));
     bench.request(1);
@@ -214,6 +232,18 @@ fn a_start_that_takes_too_long_is_ended() {
 }
 
 #[test]
+fn a_start_that_takes_too_long_is_made_again_with_the_functions_time_out_when_that_is_longer() {
+    let mut bench = Bench::new(Limits { timeout: SECOND * 60, ..limits(1, 2, 0) });
+    bench.request(1);
+    bench.after(SECOND * 5);
+    bench.request(2);
+    assert_eq!(bench.after(SECOND * 5), [stop(1), start(3)], "its caller waits for the next one");
+    assert_eq!(bench.after(SECOND * 5), [stop(2), start(4)]);
+    assert_eq!(bench.after(SECOND * 55), [stop(3), fail(1, Failure::InitTimedOut)]);
+    assert_eq!(delivered(&bench.poll(4)), [(2, 4)]);
+}
+
+#[test]
 fn a_cold_start_is_no_throttle_however_short_the_wait() {
     let mut bench = Bench::new(Limits { wait: SECOND, ..limits(1, 1, 1) });
     bench.request(1);
@@ -221,6 +251,21 @@ fn a_cold_start_is_no_throttle_however_short_the_wait() {
     assert_eq!(bench.after(SECOND * 2), [fail(2, Failure::Throttled)], "nothing is being started for the second one");
     assert_eq!(bench.pool.next_wake(), Some(bench.now + SECOND * 8), "when the start is over");
     assert_eq!(delivered(&bench.poll(1)), [(1, 1)]);
+}
+
+#[test]
+fn nobody_waits_for_one_start_after_another() {
+    let mut bench = Bench::new(Limits { wait: SECOND, timeout: SECOND * 10, ..limits(3, 3, 0) });
+    for number in 1..=3 {
+        bench.request(number);
+    }
+    bench.after(SECOND * 9);
+    assert_eq!(delivered(&bench.poll(1)), [(1, 1)], "and the other two stay");
+    assert_eq!(bench.request(4), [start(2)]);
+    assert_eq!(bench.after(SECOND), []);
+    let throttled = [2, 3].map(|number| fail(number, Failure::Throttled));
+    assert_eq!(bench.after(SECOND), throttled, "they waited for their second, and for a start");
+    assert_eq!(delivered(&bench.poll(2)), [(4, 2)]);
 }
 
 #[test]
@@ -268,6 +313,40 @@ fn idle_environments_go_but_the_last_one_stays() {
     }
     assert_eq!(bench.after(SECOND * 600), [stop(1), stop(2)]);
     assert_eq!(bench.after(SECOND * 600), []);
+}
+
+#[test]
+fn the_only_ready_environment_stays_while_others_are_starting() {
+    let mut bench = Bench::new(Limits { idle: SECOND, ..limits(1, 2, 0) });
+    for number in 1..=2 {
+        bench.request(number);
+        bench.poll(u32::try_from(number).unwrap());
+    }
+    assert_eq!(bench.answer(1, 1), Ok(()));
+    bench.poll(1);
+    assert_eq!(bench.after(SECOND * 3), [fail(2, Failure::TimedOut), stop(2), start(3)], "the first one is idle");
+    assert_eq!(bench.pool.next_wake(), Some(bench.now + SECOND * 10), "when the start is over");
+    bench.poll(3);
+    assert_eq!(bench.after(Duration::ZERO), [stop(1)]);
+}
+
+#[test]
+fn an_environment_whose_request_is_overdue_is_not_idle_and_no_reason_to_wake() {
+    let mut bench = Bench::new(limits(2, 2, 0));
+    for number in 1..=3 {
+        bench.request(number);
+    }
+    for environment in [1, 1, 2, 2] {
+        bench.poll(environment);
+    }
+    assert_eq!(bench.answer(1, 1), Ok(()));
+    bench.poll(1);
+    bench.after(SECOND * 3);
+    assert_eq!(bench.pool.next_wake(), None, "both run what is overdue, and ask for more");
+    assert_eq!(bench.after(SECOND * 600), []);
+    assert_eq!(bench.answer(1, 2), Err(Refusal::Stale));
+    bench.poll(1);
+    assert_eq!(bench.after(SECOND * 600), [stop(1)]);
 }
 
 #[test]
@@ -320,7 +399,8 @@ struct Simulation {
     processes: BTreeMap<EnvironmentId, Vec<RequestId>>,
     /// Calls for work that each has open.
     calls: HashMap<EnvironmentId, usize>,
-    open: HashSet<RequestId>,
+    /// Who waits for an answer, and since when.
+    open: HashMap<RequestId, Instant>,
     requests: u128,
 }
 
@@ -331,7 +411,7 @@ impl Simulation {
             limits,
             processes: BTreeMap::new(),
             calls: HashMap::new(),
-            open: HashSet::new(),
+            open: HashMap::new(),
             requests: 0,
         }
     }
@@ -348,7 +428,7 @@ impl Simulation {
         let effects = match happening {
             Happening::Request => {
                 self.requests += 1;
-                self.open.insert(RequestId(self.requests));
+                self.open.insert(RequestId(self.requests), self.bench.now);
                 self.bench.request(self.requests)
             }
             Happening::Poll(number) => match self.pick(*number) {
@@ -363,9 +443,9 @@ impl Simulation {
                 let Some(id) = self.pick(*number) else { return };
                 let Some(request) = self.processes.get_mut(&id).and_then(Vec::pop) else { return };
                 if self.bench.answer(id.0, request.0) == Ok(()) {
-                    assert!(self.open.remove(&request), "{request:?} ended twice");
+                    self.end(request);
                 } else {
-                    assert!(!self.open.contains(&request), "an answer was refused though its caller waits");
+                    assert!(!self.open.contains_key(&request), "an answer was refused though its caller waits");
                 }
                 vec![]
             }
@@ -376,9 +456,30 @@ impl Simulation {
                 }
                 None => vec![],
             },
-            Happening::Pass(ms) => self.bench.after(Duration::from_millis(*ms)),
+            Happening::Pass(ms) => return self.pass(Duration::from_millis(*ms)),
         };
         self.obey(&effects);
+    }
+
+    /// Lets time pass, waking the pool whenever it wants to be.
+    fn pass(&mut self, passed: Duration) {
+        let until = self.bench.now + passed;
+        while let Some(wake) = self.bench.pool.next_wake().filter(|wake| *wake < until) {
+            self.wake(wake);
+        }
+        self.wake(until);
+    }
+
+    fn wake(&mut self, at: Instant) {
+        let effects = self.bench.after(at.saturating_duration_since(self.bench.now));
+        self.obey(&effects);
+    }
+
+    fn end(&mut self, request: RequestId) {
+        let since = self.open.remove(&request).unwrap_or_else(|| panic!("{request:?} ended twice"));
+        let took = self.bench.now - since;
+        let at_most = self.limits.wait + self.limits.whole_start() + self.limits.timeout;
+        assert!(took <= at_most, "{request:?} took {took:?}");
     }
 
     fn obey(&mut self, effects: &[Effect]) {
@@ -387,28 +488,41 @@ impl Simulation {
                 Effect::Start(id) => assert!(self.processes.insert(*id, vec![]).is_none(), "an id was used twice"),
                 Effect::Stop(id) => assert!(self.processes.remove(id).is_some(), "stopped what does not run"),
                 Effect::Deliver { request, environment, .. } => {
-                    assert!(self.open.contains(request), "delivered what has ended");
+                    assert!(self.open.contains_key(request), "delivered what has ended");
                     *self.calls.get_mut(environment).expect("delivered without a call") -= 1;
                     let given = self.processes.get_mut(environment).expect("delivered to a dead process");
                     given.push(*request);
                     assert!(given.len() <= self.limits.concurrency);
                 }
-                Effect::Fail(request, _) => assert!(self.open.remove(request), "{request:?} ended twice"),
+                Effect::Fail(request, _) => self.end(*request),
             }
         }
-        assert!(self.processes.len() <= self.limits.environments);
+        let Pool { flights, deadlines, .. } = &self.bench.pool;
+        assert!(self.processes.len() <= self.limits.environments && flights.len() <= self.limits.requests);
+        assert_eq!(deadlines.len(), flights.len(), "a deadline is kept for as long as its request runs");
     }
+}
+
+/// Limits that the simulation's short lives reach.
+fn tight_limits() -> impl Strategy<Value = Limits> {
+    let numbers = (1usize..4, 1usize..4, 0usize..6, 1usize..9, 2u32..7);
+    numbers.prop_map(|(concurrency, environments, waiting, requests, timeout)| Limits {
+        requests,
+        wait: SECOND * 3,
+        timeout: SECOND * timeout,
+        init: SECOND * 4,
+        idle: SECOND * 5,
+        ..limits(concurrency, environments, waiting)
+    })
 }
 
 proptest! {
     #[test]
-    fn every_request_ends_exactly_once_whatever_happens(
+    fn every_request_ends_exactly_once_and_in_time_whatever_happens(
         happenings in happenings(),
-        concurrency in 1usize..4,
-        environments in 1usize..4,
-        waiting in 0usize..6,
+        limits in tight_limits(),
     ) {
-        let mut simulation = Simulation::new(limits(concurrency, environments, waiting));
+        let mut simulation = Simulation::new(limits);
         for happening in &happenings {
             simulation.step(happening);
         }
@@ -420,21 +534,15 @@ proptest! {
     }
 
     #[test]
-    fn nothing_waits_longer_than_the_pool_says(happenings in happenings(), environments in 1usize..3) {
-        let mut simulation = Simulation::new(limits(1, environments, 4));
+    fn time_alone_ends_everything(happenings in happenings(), limits in tight_limits()) {
+        let mut simulation = Simulation::new(limits);
         for happening in &happenings {
             simulation.step(happening);
         }
-        // Nobody polls or answers any more: time alone must end everything.
-        for _ in 0..2_000 {
-            let Some(wake) = simulation.bench.pool.next_wake() else { break };
-            if simulation.open.is_empty() {
-                break;
-            }
-            let passed = wake.saturating_duration_since(simulation.bench.now);
-            let effects = simulation.bench.after(passed);
-            simulation.obey(&effects);
+        // Nobody polls or answers any more.
+        while !simulation.open.is_empty() {
+            let wake = simulation.bench.pool.next_wake().expect("who still waits is thought of");
+            simulation.wake(wake);
         }
-        prop_assert!(simulation.open.is_empty(), "{:?}", simulation.open);
     }
 }

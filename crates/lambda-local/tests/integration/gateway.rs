@@ -1,6 +1,9 @@
 //! The gateway queues what its back end would refuse.
 
+use std::time::Duration;
+
 use futures::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Stack, request, run, text};
 
@@ -40,6 +43,20 @@ async fn requests_and_answers_pass_through_unchanged() {
     }
     let (response, _) = request("GET", &format!("{}/http", gateway.url), &[], b"").await;
     assert_eq!((response.status().as_u16(), response.headers().get_all("set-cookie").iter().count()), (201, 2));
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_its_body_back_keeps_its_place_no_longer_than_a_wait() {
+    let stack = Stack::start(&[]);
+    let forward = format!("{}/lambda-url/multi", stack.program.url);
+    let arguments = ["gateway", "--listen", "127.0.0.1:0", "--forward", &forward];
+    let gateway = run(&[&arguments[..], &["--max-in-flight", "1", "--max-wait-ms", "500"]].concat());
+    let mut client = tokio::net::TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+    client.write_all(b"POST /echo HTTP/1.1\r\nHost: gateway\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+    let mut status = [0; 12];
+    tokio::time::timeout(Duration::from_secs(60), client.read_exact(&mut status)).await.expect("an answer").unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408");
+    assert_eq!(get(&format!("{}/echo", gateway.url)).await.0, 200, "its place is free again");
 }
 
 #[tokio::test]

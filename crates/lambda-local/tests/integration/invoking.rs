@@ -3,9 +3,12 @@
 use std::process::Command;
 
 use base64::Engine as _;
+use futures::future::join_all;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, json, text, until};
+use crate::support::{Stack, TEMPLATE, json, text, until};
 
 #[tokio::test]
 async fn a_function_answers_to_all_its_names() {
@@ -44,6 +47,44 @@ async fn an_event_is_accepted_at_once_and_tried_again_when_it_fails() {
     assert_eq!((response.status().as_u16(), body.len()), (202, 0));
     until("three tries", async || stack.function_log("single").matches("REPORT").count() == 3).await;
     until("giving up", async || stack.program.log_says("given up")).await;
+}
+
+#[tokio::test]
+async fn an_event_for_a_function_that_is_reserved_to_nothing_is_given_up_at_once() {
+    let stack = Stack::start(&[]);
+    let (response, _) = stack.invoke("closed", &[("x-amz-invocation-type", "Event")], b"{}").await;
+    assert_eq!(response.status().as_u16(), 202);
+    until("giving up", async || stack.program.log_says("given up")).await;
+}
+
+#[tokio::test]
+async fn the_events_of_one_function_take_no_places_of_another_and_are_counted_when_they_are_lost() {
+    let stack = Stack::of(&TEMPLATE.replace("Timeout: 1", "Timeout: 60"), &[]);
+    let event = [("x-amz-invocation-type", "Event")];
+    let slow = || async { stack.invoke("single", &event, br#"{"do":"sleep/60000"}"#).await.0.status().as_u16() };
+    let first = join_all((0..1_000).map(|_| slow())).await;
+    assert!(first.iter().all(|status| *status == 202));
+    assert_eq!(slow().await, 429, "a thousand are kept");
+    assert_eq!(stack.invoke("multi", &event, b"{}").await.0.status().as_u16(), 202);
+    until("the one of the other function", async || stack.function_log("multi").contains("REPORT")).await;
+    let pid = stack.environments("single").await[0].0;
+    stack.program.signal(Signal::SIGTERM);
+    until("its patience", async || stack.program.log_says("waiting for 1 of single")).await;
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    until("the count", async || stack.program.log_says("are lost")).await;
+    let log = stack.program.log.lock().unwrap();
+    let line = log.iter().find(|line| line.contains("are lost")).unwrap();
+    assert!(line.contains("single") && line.contains("events=1000"), "{line}");
+}
+
+#[tokio::test]
+async fn a_streamed_answer_is_bounded_by_what_its_caller_takes() {
+    let stack = Stack::start(&[]);
+    let (response, body) = stack.invoke("multi", &[], br#"{"do":"stream/7000000"}"#).await;
+    assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
+    assert!(text(body).contains("6291556 bytes"));
+    let (status, body) = stack.get("multi/stream/7000000").await;
+    assert_eq!((status, body.len()), (200, 7_000_002));
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! Processes: their deaths, ours, and an orderly end.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Stack, TEMPLATE, folder, is_alive, request, until};
+use crate::support::{Stack, TEMPLATE, folder, is_alive, request, run_into, until};
 
 async fn pid_of(stack: &Stack, function: &str) -> i32 {
     stack.get(&format!("{function}/echo")).await;
@@ -76,6 +78,37 @@ async fn asked_twice_it_ends_at_once_and_its_functions_with_it() {
     .await;
     assert_eq!(status.and_then(|status| status.code()), Some(130));
     until("the function's end", async || !is_alive(pid)).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_reader_of_standard_output() {
+    let folder = folder(TEMPLATE);
+    let path = folder.path().to_str().unwrap();
+    let template = format!("{path}/template.yaml");
+    let arguments = ["start", "--listen", "127.0.0.1:0", "--template", &template, "--binaries", path];
+    let mut program = run_into(Stdio::piped(), &arguments);
+    // Several times what a pipe holds.
+    let url = format!("{}/lambda-url/multi/echo", program.url);
+    let answers = join_all((0..1_000).map(|_| request("GET", &url, &[], b"")));
+    let answers = tokio::time::timeout(Duration::from_secs(60), answers).await.expect("answers");
+    assert!(answers.iter().all(|(response, _)| response.status() == 200));
+    let output = BufReader::new(program.child.stdout.take().unwrap());
+    let read = tokio::task::spawn_blocking(move || {
+        let reports = output.lines().map_while(Result::ok).filter(|line| line.starts_with("multi | REPORT "));
+        reports.take(1_000).count()
+    });
+    let reports = tokio::time::timeout(Duration::from_secs(60), read).await.expect("every line").unwrap();
+    assert_eq!(reports, 1_000, "late is not lost");
+}
+
+#[tokio::test]
+async fn an_event_source_that_is_not_enabled_is_not_said_to_feed() {
+    let events = "Events: {Records: {Type: MSK, Properties: {Stream: 'arn:aws:kafka:eu-west-1:1:cluster/c/1', Topics: [t], \
+                  ConsumerGroupId: g, StartingPosition: LATEST, Enabled: false}}}";
+    let closed = "{ReservedConcurrentExecutions: 0}";
+    let template = TEMPLATE.replace(closed, &format!("{{ReservedConcurrentExecutions: 0, {events}}}"));
+    let stack = Stack::of(&template, &[]);
+    assert!(stack.program.log_says("functions/closed/invocations") && !stack.program.log_says("is fed from topic"));
 }
 
 #[test]

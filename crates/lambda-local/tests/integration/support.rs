@@ -69,8 +69,13 @@ pub(crate) fn folder(template: &str) -> TempDir {
 
 /// Starts lambda-local with arguments and waits until it says where it listens.
 pub(crate) fn run(arguments: &[&str]) -> Program {
+    run_into(Stdio::null(), arguments)
+}
+
+/// The same, with a standard output.
+pub(crate) fn run_into(stdout: Stdio, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-local"));
-    let mut child = command.args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command.args(arguments).stderr(Stdio::piped()).stdout(stdout).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let log = Arc::new(Mutex::new(vec![]));
     let url = loop {

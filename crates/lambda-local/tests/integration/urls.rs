@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::support::{Stack, json, request, text};
+use crate::support::{Stack, TEMPLATE, json, request, text};
 
 #[tokio::test]
 async fn a_request_reaches_the_function_and_its_answer_comes_back() {
@@ -20,6 +20,22 @@ async fn a_request_reaches_the_function_and_its_answer_comes_back() {
     assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(r#"{"n":1}"#), &json!(false)));
     assert_eq!((&event["cookies"], &event["headers"]["x-mine"]), (&json!(["a=1", "b=2"]), &json!("1")));
     assert_eq!(event["requestContext"]["http"]["method"], "POST");
+    let port = stack.program.url.rsplit(':').next().unwrap();
+    let added = ["for", "port", "proto"].map(|name| &event["headers"][format!("x-forwarded-{name}")]);
+    assert_eq!(added, ["127.0.0.1", port, "http"]);
+    assert!(event["headers"]["x-amzn-trace-id"].as_str().unwrap().starts_with("Root=1-"));
+}
+
+#[tokio::test]
+async fn cross_origin_rules_are_applied_over_refusals_too() {
+    let cors = "FunctionUrlConfig: {AuthType: NONE, Cors: {AllowOrigins: ['https://a']}}";
+    let stack = Stack::of(&TEMPLATE.replace("FunctionUrlConfig: {AuthType: NONE}", cors), &[]);
+    let url = format!("{}/lambda-url/multi/echo", stack.program.url);
+    for (size, status) in [(10, 200), (7_000_000, 413)] {
+        let (response, _) = request("POST", &url, &[("origin", "https://a")], &vec![b'x'; size]).await;
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://a", "{status}");
+    }
 }
 
 #[tokio::test]
