@@ -148,7 +148,7 @@ pub(crate) fn read(
         max_environments: scaling(&mut fields, scope),
         url: url(&mut fields, scope),
         asynchronous: asynchronous(&mut fields, scope),
-        kafka: kafka::sources(logical_id, &mut fields, scope),
+        kafka: kafka::of_events(logical_id, &mut fields, scope),
     };
     if fields.text("Tracing").is_some_and(|mode| mode == "Active") {
         scope.findings.not_supported(&fields.path("Tracing"), "trace ids are handed on, but X-Ray gets no segments");
