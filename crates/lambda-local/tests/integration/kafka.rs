@@ -47,12 +47,15 @@ impl Topic {
         self.folder.path().join(file).to_str().unwrap().to_owned()
     }
 
+    /// What its function has to know.
+    fn variables(&self) -> [(String, String); 3] {
+        let values =
+            [("RECORD_TO", self.path("records")), ("FAIL_WITH", self.path("fail")), ("TOPIC", self.name.clone())];
+        values.map(|(name, value)| (name.to_owned(), value))
+    }
+
     fn start(&self, arguments: &[&str]) -> Program {
-        let variables = [
-            format!("RECORD_TO={}", self.path("records")),
-            format!("FAIL_WITH={}", self.path("fail")),
-            format!("TOPIC={}", self.name),
-        ];
+        let variables = self.variables().map(|(name, value)| format!("{name}={value}"));
         let mut all: Vec<&str> = variables.iter().flat_map(|variable| ["--env", variable.as_str()]).collect();
         all.extend(arguments);
         Stack::run_in(self.folder.path(), &all)
@@ -122,7 +125,7 @@ fn template(brokers: &str, topic: &str, properties: &str) -> String {
     Metadata: {{BuildProperties: {{Binary: reader}}}}
     Properties:
       Runtime: provided.al2023
-      Timeout: 5
+      Timeout: 60
       Events:
         Records:
           Type: SelfManagedKafka
@@ -139,14 +142,29 @@ fn template(brokers: &str, topic: &str, properties: &str) -> String {
     )
 }
 
-/// Committed and end offset of each partition.
+/// Committed and end offset of each partition that a program has, as soon as the broker tells.
 async fn positions(program: &Program) -> BTreeMap<i64, (Option<i64>, Option<i64>)> {
-    let status = program.status().await;
-    let partitions = status["event_sources"][0]["partitions"].as_array().cloned().unwrap_or_default();
+    let mut source = Value::Null;
+    until("offsets", async || {
+        source = program.status().await["event_sources"][0].clone();
+        source["offsets"] == "known"
+    })
+    .await;
     let position = |partition: &Value| {
         (partition["partition"].as_i64().unwrap(), (partition["committed"].as_i64(), partition["end"].as_i64()))
     };
-    partitions.iter().map(position).collect()
+    source["partitions"].as_array().unwrap().iter().map(position).collect()
+}
+
+/// What is committed of each partition: of all four, once the program has them.
+async fn all_committed(program: &Program) -> Vec<Option<i64>> {
+    let mut committed = vec![];
+    until("four partitions", async || {
+        committed = positions(program).await.into_values().map(|(committed, _)| committed).collect();
+        committed.len() == 4
+    })
+    .await;
+    committed
 }
 
 async fn committed(program: &Program, partition: i64) -> Option<i64> {
@@ -185,8 +203,7 @@ async fn every_record_reaches_the_function_once_in_order_and_is_committed() {
         let status = program.status().await;
         assert_eq!(status["event_sources"][0]["state"], "polling");
         // The group's offsets outlive the process.
-        program.signal(Signal::SIGTERM);
-        drop(program);
+        program.stop().await;
         let program = topic.start(&[]);
         topic.write(800..804).await;
         until_committed(&program, 201).await;
@@ -222,7 +239,7 @@ async fn a_failed_batch_is_tried_again_whole_until_it_succeeds() {
         let program = topic.start(&[]);
         until("retries", async || topic.batches().len() >= 4).await;
         until("a state", async || program.status().await["event_sources"][0]["state"] == "retrying").await;
-        assert!(positions(&program).await.values().all(|position| position.0.is_none()), "nothing is committed");
+        assert_eq!(all_committed(&program).await, [None; 4], "nothing is committed");
         topic.fail_with("");
         until_committed(&program, 2).await;
         assert_eq!(topic.seen().into_iter().collect::<BTreeSet<_>>().len(), 8);
@@ -264,6 +281,25 @@ async fn the_partitions_of_a_killed_poller_go_to_another() {
 }
 
 #[tokio::test]
+async fn asked_to_stop_a_poller_commits_the_batch_that_was_in_flight() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 100").await;
+        topic.fail_with("hold");
+        topic.write(0..4).await;
+        let mut program = topic.start(&[]);
+        until("every record in flight", async || topic.seen().len() == 4).await;
+        program.signal(Signal::SIGTERM);
+        until("the signal to arrive", async || program.log_says("stopping")).await;
+        topic.fail_with("");
+        program.end().await;
+        let program = topic.start(&[]);
+        topic.write(4..8).await;
+        until_committed(&program, 2).await;
+        assert_eq!(topic.seen().len(), 8, "nothing twice");
+    }
+}
+
+#[tokio::test]
 async fn a_starting_time_skips_what_is_older_and_the_end_is_where_nothing_is_younger() {
     // The embedded broker does not find the offsets of a time.
     let brokers = brokers().remove(0);
@@ -290,5 +326,5 @@ async fn nothing_is_committed_while_the_endpoint_is_away() {
     topic.write(0..4).await;
     let poller = topic.poll(&format!("http://{nobody}"));
     until("tries", async || poller.log_says("was not reached")).await;
-    assert!(positions(&poller).await.values().all(|position| position.0.is_none()), "nothing is committed");
+    assert_eq!(all_committed(&poller).await, [None; 4], "nothing is committed");
 }
