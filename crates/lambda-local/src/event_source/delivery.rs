@@ -72,8 +72,10 @@ pub struct Verdict {
     pub settled: Vec<Settled>,
     /// What was given up.
     pub given_up: Vec<GivenUp>,
-    /// What to try again, and after which wait. None: the batch is done with.
-    pub again: Option<(Delivery, Duration)>,
+    /// What to try again. Empty: the batch is done with.
+    pub again: Vec<Delivery>,
+    /// After which wait.
+    pub wait: Duration,
 }
 
 /// A batch on its way.
@@ -217,8 +219,8 @@ impl Delivery {
             }
             left.is_some()
         });
-        let again = (!self.parts.is_empty()).then_some((self, wait));
-        Verdict { settled, given_up, again }
+        let again = if self.parts.is_empty() { vec![] } else { vec![self] };
+        Verdict { settled, given_up, again, wait }
     }
 }
 
