@@ -335,6 +335,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_record_that_always_fails_holds_up_its_own_partition_only(
+        happenings in happenings(),
+        poison in (0..PARTITIONS, 0i64..4),
+    ) {
+        let mut world = World::new(RetrySpec { bisect: true, ..RetrySpec::default() });
+        (0..PARTITIONS).for_each(|partition| world.log.get_mut(&partition).expect("a partition").extend([10; 4]));
+        let fails = |tried: &[(Partition, i64)]| tried.contains(&poison);
+        for happening in &happenings {
+            match happening {
+                Happening::Return(which, _) => world.come_back(*which, |tried| how(fails(tried))),
+                other => world.step(other),
+            }
+        }
+        let expected: BTreeMap<_, _> = world.log.iter().map(|(partition, log)| {
+            let end = i64::try_from(log.len()).expect("few records");
+            (*partition, if *partition == poison.0 { poison.1 } else { end })
+        }).collect();
+        let is_done = |world: &World| expected.iter().all(|(partition, end)| {
+            world.committed.get(partition).copied().unwrap_or(0) == *end
+        });
+        for _ in 0..3_000 {
+            if is_done(&world) {
+                break;
+            }
+            world.go_on(|tried| how(fails(tried)));
+        }
+        prop_assert!(is_done(&world), "committed {:?} of {:?}", world.committed, expected);
+    }
+}
+
+fn how(fails: bool) -> How {
+    if fails { How::FunctionError } else { How::Success }
+}
+
 /// Batches, by size and time.
 mod batches {
     use super::*;
@@ -534,6 +570,24 @@ mod deliveries {
         let verdict = only(verdict).conclude(&Outcome::FunctionError, &policy, 0);
         assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 2, last: 2, count: 1 }]);
         assert_eq!(left(&verdict), [(0, vec![3])]);
+    }
+
+    #[test]
+    fn what_fails_holds_up_its_own_partitions_only() {
+        let policy = policy(RetrySpec { bisect: true, ..RetrySpec::default() });
+        let verdict = delivery(&[(0, 0..2), (1, 0..3), (2, 0..1)]).conclude(&Outcome::FunctionError, &policy, 0);
+        let [first, rest] = <[Delivery; 2]>::try_from(verdict.again).expect("two batches");
+        let tried = |delivery: &Delivery| delivery.slices().map(|slice| slice.partition).collect::<Vec<_>>();
+        assert_eq!((tried(&first), tried(&rest)), (vec![0, 1], vec![2]), "partition 1 is in both halves");
+        let verdict = rest.conclude(&Outcome::Success, &policy, 0);
+        assert_eq!((verdict.settled, verdict.again), (vec![settled(2, 1, true)], vec![]));
+        let verdict = first.conclude(&Outcome::FunctionError, &policy, 0);
+        let [first, rest] = <[Delivery; 2]>::try_from(verdict.again).expect("two batches");
+        let verdict = rest.conclude(&Outcome::Success, &policy, 0);
+        assert_eq!(verdict.settled, [settled(1, 1, false)], "in order, also over the halves");
+        assert_eq!(only(verdict).conclude(&Outcome::Success, &policy, 0).settled, [settled(1, 3, true)]);
+        let verdict = first.conclude(&Outcome::NotReached, &policy, 0);
+        assert_eq!(left(&verdict), [(0, vec![0])]);
     }
 
     #[test]
