@@ -1,7 +1,8 @@
 //! A function for lambda-local's own tests: does as its event says. An HTTP event says it in its path.
 //!
 //! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `stream/<bytes>`, `environment`, `context`;
-//! a Kafka event is appended to the file `RECORD_TO` and fails as the file `FAIL_WITH` says. With `FAIL_INIT` it ends before its start.
+//! a Kafka event is appended to the file `RECORD_TO` and fails, or is held, as the file `FAIL_WITH` says. With `FAIL_INIT`
+//! it ends before its start.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -22,7 +23,7 @@ async fn main() -> Result<(), Error> {
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let LambdaEvent { payload, context } = event;
     if payload.get("records").is_some() {
-        return records(&payload);
+        return records(&payload).await;
     }
     println!("request {}", context.request_id);
     let path = payload.get("rawPath").or(payload.get("do")).and_then(Value::as_str).unwrap_or("/echo").to_owned();
@@ -68,9 +69,9 @@ async fn stream(request_id: &str, bytes: usize) -> Result<Value, Error> {
     Ok(json!(String::from_utf8_lossy(&status)))
 }
 
-/// Appends one line per record (`partition offset value`), then answers as the file `FAIL_WITH` says: `error`, or a
-/// list of `partition:offset` to report as failed.
-fn records(event: &Value) -> Result<Value, Error> {
+/// Appends one line per record (`partition offset value`), then answers as the file `FAIL_WITH` says: `error`, a list of
+/// `partition:offset` to report as failed, or `hold`, which is to wait until it says something else.
+async fn records(event: &Value) -> Result<Value, Error> {
     let mut lines = String::new();
     let partitions = event["records"].as_object().ok_or("no records")?;
     let mut present = vec![];
@@ -82,8 +83,12 @@ fn records(event: &Value) -> Result<Value, Error> {
     lines += "--\n";
     let path = std::env::var("RECORD_TO")?;
     std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(lines.as_bytes())?;
-    let fail_with = std::env::var("FAIL_WITH").ok().and_then(|path| std::fs::read_to_string(path).ok());
-    let fail_with = fail_with.unwrap_or_default();
+    let fail_with =
+        || std::env::var("FAIL_WITH").ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    while fail_with().trim() == "hold" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let fail_with = fail_with();
     if fail_with.trim() == "error" {
         return Err("as asked".into());
     }

@@ -3,7 +3,10 @@
 //! A mapping has one or more pollers ([`KafkaSource::pollers`](crate::template::KafkaSource)); each is a consumer of the
 //! same group, so that Kafka shares the partitions among them, here and across processes. Records become batches
 //! ([`batcher`]), a batch is tried until it is settled ([`delivery`]), and only what is settled is committed
-//! ([`checkpoint`]): at least once, in order within a partition. How one is invoked is an [`Invoker`].
+//! ([`checkpoint`]): at least once, in order within a partition. When the partitions are shared anew, one changes hands
+//! only between two batches ([`handover`]). How one is invoked is an [`Invoker`].
+//!
+//! An event source ends with [`EventSource::stop`]; one that is dropped gives up at once what is in flight.
 //!
 //! Left out on purpose: filters, destinations, schema registries, scaling by lag. Such a poller keeps trying quietly
 //! while the brokers are away.
@@ -12,37 +15,36 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub mod batcher;
 pub mod checkpoint;
 mod context;
 pub mod delivery;
+pub mod handover;
 mod invoker;
 pub mod line;
 mod poller;
 mod positions;
+mod prepared;
 mod progress;
 mod record;
 mod response;
 #[cfg(test)]
 mod simulation;
+mod stop;
 
 pub use invoker::{BadEndpoint, Invoked, Invoker};
 pub use record::{Partition, Record};
 
-use context::Context;
-use delivery::Policy;
-use poller::Stop;
 use positions::Positions;
+use prepared::Prepared;
 use progress::Progress;
+use stop::Stop;
 
-use crate::invocation::PAYLOAD_LIMIT;
-use crate::template::{KafkaSource, StartingPosition};
+use crate::template::KafkaSource;
 
 /// How long the end of a client is waited for: it leaves its group, and a broker that is away does not answer.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -129,51 +131,20 @@ pub struct PartitionStatus {
 }
 
 impl EventSource {
-    /// Starts the pollers. That the brokers are away is no reason not to start.
+    /// Starts the pollers of event sources, each with its function's name and a way to invoke it: all, or none when one
+    /// cannot be polled. That the brokers are away is no reason not to start.
     ///
     /// # Errors
     /// The configuration cannot work.
-    pub fn start(
-        function: &str,
-        source: &KafkaSource,
-        invoker: Invoker,
+    pub fn start_all<'a>(
+        sources: impl IntoIterator<Item = (&'a str, &'a KafkaSource, Invoker)>,
         options: &KafkaOptions,
-    ) -> Result<Self, StartError> {
-        let brokers = brokers(function, source, options)?;
-        let (stop, stopped) = watch::channel(Stop::No);
-        let refused = |error| StartError::Config {
-            function: function.to_owned(),
-            source_name: source.name.clone(),
-            error: Box::new(error),
+    ) -> Result<Vec<Self>, StartError> {
+        let prepare = |(function, source, invoker): (&'a str, &'a KafkaSource, Invoker)| {
+            Prepared::new(function, source, &invoker, options)
         };
-        let config = config(source, &brokers, options);
-        let positions = Arc::new(Positions::new(&config).map_err(refused)?);
-        let mut pollers = vec![];
-        for _ in 0..source.pollers {
-            let consumer = consumer(source, &config).map_err(refused)?;
-            let progress = Arc::new(Progress::default());
-            let envelope = record::Envelope::new(&source.topic, &brokers, source.cluster_arn.as_deref());
-            let setup = poller::Setup {
-                consumer,
-                topic: source.topic.clone(),
-                limits: limits(source, &envelope),
-                envelope,
-                policy: policy(source, options.fast_retry),
-                report_item_failures: source.report_item_failures,
-                invoker: invoker.clone(),
-                progress: Arc::clone(&progress),
-                positions: Arc::clone(&positions),
-                since_ms: match source.starting_position {
-                    StartingPosition::AtTimestamp(ms) => Some(ms),
-                    _ => None,
-                },
-                stop: stopped.clone(),
-            };
-            let task = Mutex::new(Some(tokio::spawn(poller::run(setup))));
-            pollers.push(Handle { progress, task });
-        }
-        let (topic, group) = (source.topic.clone(), source.group.clone());
-        Ok(Self { function: function.to_owned(), topic, group, pollers, positions, stop })
+        let prepared: Vec<Prepared> = sources.into_iter().map(prepare).collect::<Result<_, _>>()?;
+        prepared.into_iter().map(Prepared::start).collect()
     }
 
     /// Whether every poller has had an assignment, be it an empty one.
@@ -200,6 +171,11 @@ impl EventSource {
         let _ = tokio::time::timeout(CLOSING, self.positions.close()).await;
     }
 
+    /// Gives up what is in flight and ends, for which it is not waited.
+    pub(crate) fn give_up(&self) {
+        let _ = self.stop.send(Stop::GiveUp);
+    }
+
     /// What it is at, in words.
     pub(crate) fn running(&self) -> Option<String> {
         let batches: usize = self.pollers.iter().map(|poller| poller.progress.in_flight()).sum();
@@ -210,7 +186,8 @@ impl EventSource {
     pub async fn status(&self) -> EventSourceStatus {
         let numbers: BTreeSet<Partition> =
             self.pollers.iter().flat_map(|poller| poller.progress.partitions()).collect();
-        let known = self.positions.of(&self.topic, numbers.iter().copied().collect()).await;
+        let numbers: Vec<Partition> = numbers.into_iter().collect();
+        let known = self.positions.of(&self.topic, &numbers).await;
         let offsets = if known.is_some() { "known" } else { "unknown" };
         let unknown = |partition| PartitionStatus { partition, committed: None, end: None };
         let partitions = known.unwrap_or_else(|| numbers.into_iter().map(unknown).collect());
@@ -225,66 +202,4 @@ impl EventSource {
             partitions,
         }
     }
-}
-
-fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Result<String, StartError> {
-    if source.cluster_arn.is_none() {
-        return Ok(source.bootstrap_servers.join(","));
-    }
-    options
-        .msk_bootstrap_servers
-        .clone()
-        .ok_or_else(|| StartError::NoBrokers { function: function.to_owned(), source_name: source.name.clone() })
-}
-
-fn config(source: &KafkaSource, brokers: &str, options: &KafkaOptions) -> ClientConfig {
-    let reset = if source.starting_position == StartingPosition::Latest { "latest" } else { "earliest" };
-    let mut config = ClientConfig::new();
-    for (key, value) in [
-        ("bootstrap.servers", brokers),
-        ("group.id", &source.group),
-        ("client.id", "lambda-local"),
-        ("auto.offset.reset", reset),
-        ("enable.auto.commit", "false"),
-        ("enable.auto.offset.store", "false"),
-        ("allow.auto.create.topics", "false"),
-        // A poller that was killed gives its partitions up this soon.
-        ("session.timeout.ms", "6000"),
-        ("heartbeat.interval.ms", "1500"),
-        // A topic that is made later, or gets more partitions, is seen this soon.
-        ("topic.metadata.refresh.interval.ms", "5000"),
-        ("queued.max.messages.kbytes", "16384"),
-        ("fetch.queue.backoff.ms", "20"),
-        ("reconnect.backoff.max.ms", "1000"),
-        ("log.connection.close", "false"),
-    ] {
-        config.set(key, value);
-    }
-    for (key, value) in &options.config {
-        config.set(key, value);
-    }
-    config
-}
-
-fn consumer(source: &KafkaSource, config: &ClientConfig) -> rdkafka::error::KafkaResult<Arc<BaseConsumer<Context>>> {
-    let context = Context::new(source.starting_position, Arc::new(Notify::new()));
-    let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
-    consumer.subscribe(&[&source.topic])?;
-    Ok(Arc::new(consumer))
-}
-
-fn limits(source: &KafkaSource, envelope: &record::Envelope) -> batcher::Limits {
-    batcher::Limits {
-        records: source.batch_size,
-        bytes: PAYLOAD_LIMIT,
-        overhead: envelope.overhead(),
-        partition_overhead: envelope.partition_overhead(),
-        window: source.window,
-    }
-}
-
-fn policy(source: &KafkaSource, fast: bool) -> Policy {
-    let ms = Duration::from_millis;
-    let (first_wait, longest_wait) = if fast { (ms(10), ms(200)) } else { (ms(1_000), ms(60_000)) };
-    Policy { retry: source.retry, first_wait, longest_wait }
 }

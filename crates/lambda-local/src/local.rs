@@ -1,7 +1,8 @@
 //! The whole local Lambda: functions, their URLs and event sources behind one listener.
 //!
 //! [`Options`] go in, [`Local::start`] brings everything up, [`Local::stop`] lets it finish: functions and event sources
-//! take nothing new, invocations in flight are waited for, what is done is committed, then the environments end.
+//! take nothing new, invocations in flight are waited for, what is done is committed, then the environments end. One that is
+//! dropped instead ends all of it at once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
 use crate::environment::Spawner;
@@ -82,8 +84,22 @@ pub enum LocalError {
 #[derive(Debug)]
 pub struct Local {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    running: Running,
     server: CloseHandle,
+}
+
+/// What runs for as long as this is kept, whoever else may still look at it.
+#[derive(Debug)]
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.event_sources.iter().for_each(EventSource::give_up);
+        for function in &self.0.functions {
+            // The first step tells every process to end; that they have is not waited for here.
+            let _ = function.stop().now_or_never();
+        }
+    }
 }
 
 /// What every request may need.
@@ -124,7 +140,7 @@ impl Local {
         tokio::spawn(http_server::serve(listener, closing, move |peer, request| {
             router::route(Arc::clone(&routes), peer, request)
         }));
-        Ok(Self { address, shared, server })
+        Ok(Self { address, running: Running(shared), server })
     }
 
     /// Where it listens.
@@ -136,18 +152,18 @@ impl Local {
     /// A function by any of its names.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Arc<Function>> {
-        self.shared.names.get(name)
+        self.running.0.names.get(name)
     }
 
     /// Takes nothing new, lets everything finish for no longer than `patience`, and ends every environment. It says what
     /// it is waiting for.
     pub async fn stop(self, patience: Duration) {
-        let Shared { event_sources, functions, .. } = &*self.shared;
+        let Shared { event_sources, functions, .. } = &*self.running.0;
         let polled = futures::future::join_all(event_sources.iter().map(|source| source.stop(patience)));
         let drained = futures::future::join_all(functions.iter().map(|function| function.drain(patience)));
         let running = || functions.iter().filter_map(|function| function.running()).collect();
         waiting::tell(futures::future::join(polled, drained), patience, running).await;
-        futures::future::join_all(self.shared.functions.iter().map(Function::stop)).await;
+        futures::future::join_all(functions.iter().map(Function::stop)).await;
         self.shared.asynchronous.tell_lost();
         self.server.close(Duration::from_secs(1)).await;
     }
@@ -206,12 +222,9 @@ fn limits(spec: &FunctionSpec, options: &Options) -> Limits {
 
 fn event_sources(functions: &[Arc<Function>], options: &Options) -> Result<Vec<EventSource>, StartError> {
     let Some(kafka) = &options.kafka else { return Ok(vec![]) };
-    let mut sources = vec![];
-    for function in functions {
-        for source in function.spec().kafka.iter().filter(|source| source.enabled) {
-            let invoker = Invoker::function(Arc::clone(function));
-            sources.push(EventSource::start(function.name(), source, invoker, kafka)?);
-        }
-    }
-    Ok(sources)
+    let enabled = functions.iter().flat_map(|function| {
+        let sources = function.spec().kafka.iter().filter(|source| source.enabled);
+        sources.map(|source| (function.name(), source, Invoker::function(Arc::clone(function))))
+    });
+    EventSource::start_all(enabled, kafka)
 }

@@ -45,13 +45,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
 }
 
 fn event_sources(template: &Template, args: &Args) -> anyhow::Result<Vec<EventSource>> {
+    let options = args.kafka.options();
     let mut sources = vec![];
     for function in &template.functions {
         for source in function.kafka.iter().filter(|source| source.enabled) {
             let invoker = Invoker::endpoint(&args.invoke, &function.name, function.timeout + GRACE)?;
             tracing::info!("{} is fed from topic {} as group {}", function.name, source.topic, source.group);
-            sources.push(EventSource::start(&function.name, source, invoker, &args.kafka.options())?);
+            sources.push((function.name.as_str(), source, invoker));
         }
     }
-    Ok(sources)
+    Ok(EventSource::start_all(sources, &options)?)
 }

@@ -162,6 +162,12 @@ impl Batcher {
         }
     }
 
+    /// Whether an invocation with records of a partition is running.
+    #[must_use]
+    pub fn is_invoked(&self, partition: Partition) -> bool {
+        self.invoked.contains(&partition)
+    }
+
     /// A partition of a batch is done with.
     pub fn release(&mut self, partition: Partition, epoch: Epoch) {
         if let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| lane.epoch == epoch) {
@@ -178,7 +184,7 @@ impl Batcher {
 
     /// The lanes a batch may take records from.
     fn free(&self) -> impl Iterator<Item = &Lane> {
-        let lanes = self.lanes.iter().filter(|(partition, lane)| !lane.out && !self.invoked.contains(partition));
+        let lanes = self.lanes.iter().filter(|(partition, lane)| !lane.out && !self.is_invoked(**partition));
         lanes.map(|(_, lane)| lane).filter(|lane| !lane.buffer.is_empty())
     }
 
@@ -212,7 +218,7 @@ impl Batcher {
             .range(self.turn..)
             .chain(self.lanes.range(..self.turn))
             .map(|(partition, _)| *partition)
-            .filter(|partition| !self.invoked.contains(partition))
+            .filter(|partition| !self.is_invoked(*partition))
             .collect();
         let mut slices = vec![];
         for partition in order {

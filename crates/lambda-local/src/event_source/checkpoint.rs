@@ -1,4 +1,5 @@
-//! How far each partition may be committed, has been, and what is still to be sent: a pure core.
+//! How far each partition may be committed, has been, and what is still to be sent: a pure core. One commit is under way
+//! at a time.
 //!
 //! Promises: positions only grow; a position settled under an earlier assignment of its partition is not committed; one
 //! the broker did not take is sent again.
@@ -14,6 +15,7 @@ struct Mark {
     epoch: Epoch,
     settled: Option<i64>,
     sent: Option<i64>,
+    committed: Option<i64>,
 }
 
 /// The positions of one poller's partitions.
@@ -23,9 +25,15 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// A partition begins here, before anything of it is read: the group is to have that in writing.
+    pub fn begins(&mut self, partition: Partition, next: i64) {
+        let epoch = Epoch::default();
+        self.marks.insert(partition, Mark { epoch, settled: Some(next), sent: None, committed: None });
+    }
+
     /// A partition was assigned.
     pub fn assign(&mut self, partition: Partition, epoch: Epoch) {
-        self.marks.insert(partition, Mark { epoch, settled: None, sent: None });
+        self.marks.insert(partition, Mark { epoch, settled: None, sent: None, committed: None });
     }
 
     /// A partition was taken away.
@@ -40,7 +48,7 @@ impl Checkpoint {
         }
     }
 
-    /// What is to be committed now; it counts as sent.
+    /// What is to be committed now; it counts as sent, until [`Checkpoint::committed`] or [`Checkpoint::failed`].
     pub fn take(&mut self) -> Vec<(Partition, i64)> {
         let unsent = self.marks.iter_mut().filter(|(_, mark)| mark.settled > mark.sent);
         let positions = unsent.filter_map(|(partition, mark)| {
@@ -50,10 +58,17 @@ impl Checkpoint {
         positions.collect()
     }
 
-    /// The broker did not take what was sent: it will be taken again.
+    /// The broker has what was sent.
+    pub fn committed(&mut self) {
+        for mark in self.marks.values_mut() {
+            mark.committed = mark.sent;
+        }
+    }
+
+    /// The broker did not take what was sent: it will be sent again.
     pub fn failed(&mut self) {
         for mark in self.marks.values_mut() {
-            mark.sent = None;
+            mark.sent = mark.committed;
         }
     }
 
@@ -61,6 +76,12 @@ impl Checkpoint {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.marks.values().all(|mark| mark.settled <= mark.sent)
+    }
+
+    /// Whether the broker has everything that was settled of a partition.
+    #[must_use]
+    pub fn is_committed(&self, partition: Partition) -> bool {
+        self.marks.get(&partition).is_none_or(|mark| mark.settled <= mark.committed)
     }
 }
 
@@ -102,8 +123,25 @@ mod tests {
         checkpoint.assign(0, Epoch(1));
         checkpoint.settled(settled(0, 1, 5));
         checkpoint.take();
+        assert!(!checkpoint.is_committed(0), "sent is not taken");
         checkpoint.failed();
         assert!(!checkpoint.is_clean());
         assert_eq!(checkpoint.take(), [(0, 5)]);
+        checkpoint.committed();
+        assert!(checkpoint.is_committed(0));
+        checkpoint.failed();
+        assert_eq!(checkpoint.take(), [], "the broker has it");
+    }
+
+    #[test]
+    fn a_beginning_is_committed_and_is_no_longer_in_question_once_the_partition_is_assigned() {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.begins(0, 7);
+        assert!(!checkpoint.is_committed(0));
+        assert_eq!(checkpoint.take(), [(0, 7)]);
+        checkpoint.committed();
+        assert!(checkpoint.is_committed(0));
+        checkpoint.assign(0, Epoch(1));
+        assert_eq!((checkpoint.take(), checkpoint.is_committed(0)), (vec![], true));
     }
 }

@@ -1,4 +1,4 @@
-//! What librdkafka tells beside records: rebalances, commits, its log. All of it is written down for the poller, or
+//! What librdkafka tells beside records: rebalances and its log. The former are written down for the poller, the latter is
 //! limited to a line now and then: a client without a broker would print twenty a second.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,58 +15,36 @@ use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::Notify;
 
 use super::record::Partition;
-use crate::template::StartingPosition;
 
 /// Lines of one kind are at least this far apart.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// What happened to the assignment, in order.
+/// What the group asks for. librdkafka waits for [`take`] or [`give_back`]; it keeps the membership alive all the while.
 #[derive(Clone, Debug)]
-pub(crate) enum Happened {
-    /// Partitions are to be assigned once it is known where they begin.
-    Offered(TopicPartitionList),
-    Assigned(Vec<Partition>),
-    Revoked(Vec<Partition>),
-    CommitFailed,
+pub(crate) enum Asked {
+    /// To take partitions.
+    ToTake(Vec<Partition>),
+    /// To give partitions back; with `lost` they may be another poller's already.
+    ToGiveBack { partitions: Vec<Partition>, lost: bool },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Context {
-    happened: Mutex<VecDeque<Happened>>,
-    starting_position: StartingPosition,
+    asked: Mutex<VecDeque<Asked>>,
     closing: AtomicBool,
     last_lines: Mutex<HashMap<String, (Instant, u64)>>,
     pub(crate) wake: Arc<Notify>,
 }
 
 impl Context {
-    pub(crate) fn new(starting_position: StartingPosition, wake: Arc<Notify>) -> Self {
-        Self {
-            happened: Mutex::default(),
-            starting_position,
-            closing: AtomicBool::new(false),
-            last_lines: Mutex::default(),
-            wake,
-        }
+    /// What was asked since the last time.
+    pub(crate) fn next(&self) -> Option<Asked> {
+        lock(&self.asked).pop_front()
     }
 
-    /// What happened since the last time.
-    pub(crate) fn next(&self) -> Option<Happened> {
-        lock(&self.happened).pop_front()
-    }
-
-    /// From now on nobody answers an offer: what is assigned while the consumer closes is taken as it is.
+    /// From now on nobody answers: what is asked while the consumer closes is done at once.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-    }
-
-    fn looks_for_beginnings(&self) -> bool {
-        matches!(self.starting_position, StartingPosition::AtTimestamp(_)) && !self.closing.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note(&self, happened: Happened) {
-        lock(&self.happened).push_back(happened);
-        self.wake.notify_one();
     }
 
     /// Logs a line unless one of its kind was logged a moment ago; how many were left out is said with the next.
@@ -106,46 +84,35 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    /// As rdkafka's own, but an assignment whose beginnings have to be looked up first is only offered: the brokers'
-    /// answer is not waited for here, on the poller's thread. librdkafka waits for [`answer`].
+    /// Unlike rdkafka's own, this only writes down what is asked: neither the brokers' answers nor invocations in flight are
+    /// waited for here, on the poller's thread.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let outcome = match error {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if self.looks_for_beginnings() => {
-                self.note(Happened::Offered(partitions.clone()));
-                Ok(())
-            }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => answer(consumer, partitions),
-            _ => {
-                self.note(Happened::Revoked(numbers(partitions)));
-                match consumer.rebalance_protocol() {
-                    RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-                    _ => consumer.unassign(),
-                }
-            }
-        };
-        if let Err(error) = outcome {
-            self.log_limited("rebalance", &error.to_string());
+        let to_take = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            let done = if to_take { take(consumer, partitions) } else { give_back(consumer, partitions) };
+            return done.unwrap_or_else(|error| self.log_limited("rebalance", &error.to_string()));
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.log_limited("commit", &format!("a commit failed and will be sent again: {error}"));
-            self.note(Happened::CommitFailed);
-        }
+        let numbers = partitions.elements().iter().map(|element| element.partition()).collect();
+        lock(&self.asked).push_back(match to_take {
+            true => Asked::ToTake(numbers),
+            false => Asked::ToGiveBack { partitions: numbers, lost: consumer.assignment_lost() },
+        });
+        self.wake.notify_one();
     }
 }
 
-/// Takes what was assigned, to be read from the offsets it names.
-pub(crate) fn answer(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+/// Takes partitions, to be read from where the group stands.
+pub(crate) fn take(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
     match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions)?,
-        _ => consumer.assign(partitions)?,
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
+        _ => consumer.assign(partitions),
     }
-    consumer.context().note(Happened::Assigned(numbers(partitions)));
-    Ok(())
 }
 
-fn numbers(partitions: &TopicPartitionList) -> Vec<Partition> {
-    partitions.elements().iter().map(|element| element.partition()).collect()
+/// Gives partitions back.
+pub(crate) fn give_back(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        _ => consumer.unassign(),
+    }
 }

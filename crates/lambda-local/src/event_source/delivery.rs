@@ -2,8 +2,9 @@
 //!
 //! Promises: records of a partition are settled in order as far as the function allows it; the position to commit is
 //! never past a record that is not settled; a whole batch that failed is tried again whole (or in halves, one after the
-//! other, with bisecting); of a batch whose function reported single failures only those are tried again; tries that did
-//! not reach the function do not count; what has been tried often enough, or is too old, is given up and named.
+//! other, with bisecting); of a batch whose function reported single failures only those are tried again; what fails holds
+//! up its own partitions only; tries that did not reach the function do not count; what has been tried often enough, or is
+//! too old, is given up and named.
 //!
 //! Emulator policy, where AWS documents nothing: retries wait 1 s, doubling to 60 s, with half of it random; halving a
 //! batch does not use up a retry; partitions that are done are free while the rest is tried again.
@@ -72,8 +73,10 @@ pub struct Verdict {
     pub settled: Vec<Settled>,
     /// What was given up.
     pub given_up: Vec<GivenUp>,
-    /// What to try again, and after which wait. None: the batch is done with.
-    pub again: Option<(Delivery, Duration)>,
+    /// What to try again: a batch, or batches without a partition in common. Empty: the batch is done with.
+    pub again: Vec<Delivery>,
+    /// After which wait.
+    pub wait: Duration,
 }
 
 /// A batch on its way.
@@ -181,7 +184,25 @@ impl Delivery {
         }
         self.drop_empty();
         let wait = if self.unsuccessful == 0 { Duration::ZERO } else { wait(policy, self.unsuccessful, random) };
-        self.verdict(given_up, wait)
+        let mut verdict = self.verdict(given_up, wait);
+        if matches!(outcome, Outcome::FunctionError | Outcome::Failures(_)) {
+            verdict.again = verdict.again.into_iter().flat_map(Self::apart).collect();
+        }
+        verdict
+    }
+
+    /// The first part and what has to wait for it, and the rest as a batch of its own: order matters only within a
+    /// partition, and the first part may fail for ever.
+    fn apart(mut self) -> impl Iterator<Item = Self> {
+        let held_up = self.partitions();
+        let free = |slice: &mut Slice| !held_up.contains(&slice.partition);
+        let split = |part: &mut Part| Part { slices: part.slices.extract_if(.., free).collect(), errors: part.errors };
+        let parts = self.parts.iter_mut().map(split).collect();
+        let marks = self.marks.extract_if(.., |partition, _| !held_up.contains(partition)).collect();
+        let mut rest = Self { parts, marks, unsuccessful: self.unsuccessful };
+        self.drop_empty();
+        rest.drop_empty();
+        [self, rest].into_iter().filter(|delivery| !delivery.parts.is_empty())
     }
 
     fn retry_or_give_up(&mut self, mut part: Part, policy: &Policy, given_up: &mut Vec<GivenUp>) {
@@ -217,8 +238,8 @@ impl Delivery {
             }
             left.is_some()
         });
-        let again = (!self.parts.is_empty()).then_some((self, wait));
-        Verdict { settled, given_up, again }
+        let again = if self.parts.is_empty() { vec![] } else { vec![self] };
+        Verdict { settled, given_up, again, wait }
     }
 }
 

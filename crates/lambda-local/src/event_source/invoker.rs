@@ -68,6 +68,17 @@ impl Invoker {
         Ok(Self(Way::Endpoint(Arc::new(Endpoint { client: http_client::client(), uri, timeout }))))
     }
 
+    /// The longest an invocation may take, whatever comes of it.
+    pub(crate) fn longest(&self) -> Duration {
+        match &self.0 {
+            Way::Function(function) => {
+                let limits = &function.settings.limits;
+                limits.wait + limits.init.max(limits.timeout) + limits.timeout
+            }
+            Way::Endpoint(endpoint) => endpoint.timeout,
+        }
+    }
+
     /// Invokes with a payload.
     pub async fn invoke(&self, payload: Bytes) -> Invoked {
         match &self.0 {

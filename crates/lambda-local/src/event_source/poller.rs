@@ -2,7 +2,7 @@
 //! ([`super::batcher`], [`super::delivery`], [`super::checkpoint`]) decide, this moves records and offsets.
 //!
 //! Each partition has a queue of its own, read only as far as the batcher has room: a function that fails for an hour
-//! holds up its own partitions only, the others flow, and rebalances are served all the while.
+//! holds up its own partitions only, the others flow, and rebalances are served all the while ([`membership`]).
 //!
 //! Bounds: what librdkafka fetches ahead (16 MB a partition at most), one batch's worth per partition in the batcher,
 //! [`batcher::IN_FLIGHT`] batches of at most 6 MB being tried, and those that wait to be tried again: one per partition
@@ -17,26 +17,30 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::batcher::{self, Batcher, Slice};
 use super::checkpoint::Checkpoint;
-use super::context::{self, Context, Happened};
-use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled, Verdict};
+use super::context::Context;
+use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled};
+use super::handover::Handover;
 use super::invoker::{Invoked, Invoker};
 use super::line::Line;
 use super::positions::Positions;
 use super::progress::Progress;
 use super::record::{Envelope, Partition, Raw, Record};
 use super::response;
+use super::stop::{self, Stop};
 use crate::clock;
+use crate::template::StartingPosition;
+
+mod membership;
 
 /// How often the consumer is served when nothing else happens: what a rebalance waits at most.
 const TURN: Duration = Duration::from_millis(50);
-/// Between two searches for where partitions begin, when the brokers do not answer.
-const SEARCH_AGAIN: Duration = Duration::from_secs(1);
 /// Records taken of one partition before the others get their turn.
 const GULP: usize = 500;
 
@@ -51,26 +55,19 @@ pub(super) struct Setup {
     pub(super) invoker: Invoker,
     pub(super) progress: Arc<Progress>,
     pub(super) positions: Arc<Positions>,
-    /// Where partitions begin that the group has no offset of, when that is a time: in ms since the epoch.
-    pub(super) since_ms: Option<i64>,
-    pub(super) stop: watch::Receiver<Stop>,
-}
-
-/// What a poller is asked for, more urgent each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stop {
-    /// Nothing: it polls.
-    No,
-    /// To let what runs finish, and to end.
-    Finish,
-    /// To end now.
-    GiveUp,
+    /// Where partitions begin that the group has no offset of.
+    pub(super) starting_position: StartingPosition,
+    /// How long a recall of partitions may go without an answer.
+    pub(super) recall_patience: Duration,
+    pub(super) stop: stop::Signal,
 }
 
 /// What comes back to the poller.
 enum Step {
-    /// It was found out where offered partitions begin. The number counts the offers.
-    Located(u64, TopicPartitionList),
+    /// It was found out for an offer where those of its partitions begin that the group has no offset of.
+    Located(u64, Vec<Partition>, Vec<(Partition, i64)>),
+    /// It was not, before the poller was asked to stop.
+    NotLocated,
     /// The wait before its next try is over.
     Waited(Delivery),
     /// It was tried.
@@ -85,10 +82,11 @@ struct Poller {
     batcher: Batcher,
     line: Line,
     checkpoint: Checkpoint,
+    handover: Handover,
     /// Invocations, and waits for the next one.
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
-    /// Counts the offers of partitions: an earlier one is not answered any more.
-    offers: u64,
+    /// The commit under way.
+    committing: Option<JoinHandle<KafkaResult<()>>>,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
 }
@@ -103,12 +101,13 @@ pub(super) async fn run(setup: Setup) {
         queues: BTreeMap::new(),
         line: Line::default(),
         checkpoint: Checkpoint::default(),
+        handover: Handover::default(),
         steps: FuturesUnordered::new(),
-        offers: 0,
+        committing: None,
         commit_not_before: None,
     };
     let mut stop = poller.setup.stop.clone();
-    while *stop.borrow() == Stop::No {
+    while stop.now() == Stop::No {
         let more = poller.turn();
         poller.wait(more, &mut stop).await;
     }
@@ -119,6 +118,7 @@ impl Poller {
     /// Serves the consumer, fetches, sends off what is due, commits. Returns whether there is more to fetch at once.
     fn turn(&mut self) -> bool {
         self.serve_consumer();
+        self.answer(Instant::now());
         let more = self.fetch();
         let now = Instant::now();
         while let Some(delivery) = self.line.next(&mut self.batcher, now) {
@@ -128,7 +128,7 @@ impl Poller {
         more
     }
 
-    async fn wait(&mut self, more: bool, stop: &mut watch::Receiver<Stop>) {
+    async fn wait(&mut self, more: bool, stop: &mut stop::Signal) {
         if more {
             // Others on this thread get their turn between two gulps.
             return tokio::task::yield_now().await;
@@ -137,9 +137,10 @@ impl Poller {
         let until = self.batcher.wake_at().map_or(latest, |due| due.min(latest));
         tokio::select! {
             Some(step) = self.steps.next() => self.go_on(step),
+            outcome = end_of(&mut self.committing) => self.committed(outcome),
             () = self.wake.notified() => {}
             () = tokio::time::sleep_until(until.into()) => {}
-            _ = stop.wait_for(|stop| *stop > Stop::No) => {}
+            () = stop.comes_to(Stop::Finish) => {}
         }
     }
 
@@ -154,71 +155,10 @@ impl Poller {
                 Some(Err(error)) => consumer.context().log_limited("poll", &error.to_string()),
                 None => nothing += 1,
             }
-            while let Some(happened) = consumer.context().next() {
-                self.note(happened);
+            while let Some(asked) = consumer.context().next() {
+                self.note(asked);
             }
         }
-    }
-
-    fn note(&mut self, happened: Happened) {
-        match happened {
-            Happened::Offered(partitions) => {
-                self.offers += 1;
-                let located = self.locate(partitions);
-                self.steps.push(Box::pin(located));
-            }
-            Happened::Assigned(partitions) => {
-                tracing::info!(topic = self.setup.topic, ?partitions, "assigned");
-                for partition in partitions {
-                    self.assign(partition);
-                }
-                self.setup.progress.joined();
-            }
-            Happened::Revoked(partitions) => {
-                self.offers += 1;
-                tracing::info!(topic = self.setup.topic, ?partitions, "revoked");
-                for partition in partitions {
-                    self.queues.remove(&partition);
-                    self.batcher.revoke(partition);
-                    self.checkpoint.revoke(partition);
-                    self.setup.progress.revoked(partition);
-                }
-            }
-            Happened::CommitFailed => {
-                self.checkpoint.failed();
-                self.commit_not_before = Some(Instant::now() + Duration::from_secs(1));
-            }
-        }
-    }
-
-    /// Finds out where offered partitions begin, however long the brokers are away.
-    fn locate(&self, offered: TopicPartitionList) -> impl Future<Output = Step> + Send + 'static {
-        let (positions, offer) = (Arc::clone(&self.setup.positions), self.offers);
-        let (topic, since_ms) = (self.setup.topic.clone(), self.setup.since_ms.unwrap_or_default());
-        let mut stop = self.setup.stop.clone();
-        async move {
-            loop {
-                match positions.since(offered.clone(), since_ms).await {
-                    Ok(located) => return Step::Located(offer, located),
-                    Err(error) => tracing::warn!(topic, %error, "cannot find where StartingPositionTimestamp is yet"),
-                }
-                if tokio::time::timeout(SEARCH_AGAIN, stop.wait_for(|stop| *stop > Stop::No)).await.is_ok() {
-                    return Step::Located(offer, TopicPartitionList::new());
-                }
-            }
-        }
-    }
-
-    fn assign(&mut self, partition: Partition) {
-        let Some(mut queue) = self.setup.consumer.split_partition_queue(&self.setup.topic, partition) else {
-            return self.setup.consumer.context().log_limited("queue", "a partition has no queue");
-        };
-        let wake = Arc::clone(&self.wake);
-        queue.set_nonempty_callback(move || wake.notify_one());
-        self.queues.insert(partition, queue);
-        let epoch = self.batcher.assign(partition);
-        self.checkpoint.assign(partition, epoch);
-        self.setup.progress.assigned(partition);
     }
 
     /// Takes records for which there is room. `true`: there may be more.
@@ -260,22 +200,21 @@ impl Poller {
 
     fn go_on(&mut self, step: Step) {
         match step {
-            Step::Located(offer, partitions) => {
-                if offer == self.offers
-                    && let Err(error) = context::answer(&self.setup.consumer, &partitions)
-                {
-                    self.setup.consumer.context().log_limited("rebalance", &error.to_string());
-                }
-            }
+            Step::Located(offer, partitions, beginnings) => self.located(offer, partitions, &beginnings),
+            Step::NotLocated => {}
             Step::Waited(delivery) => self.line.join(delivery),
             Step::Tried(delivery, outcome) => {
                 self.ended(&delivery);
-                let Verdict { settled, given_up, again } = delivery.conclude(&outcome, &self.setup.policy, random());
-                self.book(settled, &given_up);
-                match again {
-                    Some((delivery, wait)) if wait.is_zero() => self.line.join(delivery),
-                    Some((delivery, wait)) => self.steps.push(Box::pin(self.pause(delivery, wait))),
-                    None => self.batcher.returned(Instant::now()),
+                let verdict = delivery.conclude(&outcome, &self.setup.policy, random());
+                self.book(verdict.settled, &verdict.given_up);
+                if verdict.again.is_empty() {
+                    self.batcher.returned(Instant::now());
+                }
+                for delivery in verdict.again {
+                    match verdict.wait {
+                        Duration::ZERO => self.line.join(delivery),
+                        wait => self.steps.push(Box::pin(self.pause(delivery, wait))),
+                    }
                 }
             }
         }
@@ -285,15 +224,15 @@ impl Poller {
     fn begin(&mut self, delivery: Delivery) {
         let rest = delivery.without_revoked(|partition, epoch| self.batcher.is_current(partition, epoch));
         let Some(delivery) = rest else { return self.batcher.returned(Instant::now()) };
-        let Verdict { settled, given_up, again } = delivery.without_expired(&self.setup.policy, epoch_ms());
-        self.book(settled, &given_up);
-        match again {
-            Some((delivery, _)) => {
-                self.batcher.began(delivery.partitions());
-                self.setup.progress.began();
-                self.steps.push(Box::pin(self.attempt(delivery)));
-            }
-            None => self.batcher.returned(Instant::now()),
+        let verdict = delivery.without_expired(&self.setup.policy, epoch_ms());
+        self.book(verdict.settled, &verdict.given_up);
+        if verdict.again.is_empty() {
+            self.batcher.returned(Instant::now());
+        }
+        for delivery in verdict.again {
+            self.batcher.began(delivery.partitions());
+            self.setup.progress.began();
+            self.steps.push(Box::pin(self.attempt(delivery)));
         }
     }
 
@@ -328,7 +267,7 @@ impl Poller {
         let mut stop = self.setup.stop.clone();
         async move {
             // Once asked to stop nothing new is tried: then the wait is over, too.
-            let _ = tokio::time::timeout(wait, stop.wait_for(|stop| *stop > Stop::No)).await;
+            let _ = tokio::time::timeout(wait, stop.comes_to(Stop::Finish)).await;
             drop(failing);
             Step::Waited(delivery)
         }
@@ -357,66 +296,59 @@ impl Poller {
         }
     }
 
-    fn commit(&mut self, now: Instant) {
-        if self.checkpoint.is_clean() || self.commit_not_before.is_some_and(|at| now < at) {
-            return;
-        }
-        self.commit_not_before = None;
-        self.send_commit(CommitMode::Async);
-    }
-
-    fn send_commit(&mut self, mode: CommitMode) {
-        let mut positions = TopicPartitionList::new();
-        for (partition, next) in self.checkpoint.take() {
-            // Refused only for a negative offset, and none is.
-            let _ = positions.add_partition_offset(&self.setup.topic, partition, Offset::Offset(next));
-        }
-        if positions.count() == 0 {
-            return;
-        }
-        if let Err(error) = self.setup.consumer.commit(&positions, mode) {
-            self.setup.consumer.context().log_limited("commit", &format!("a commit failed: {error}"));
-            self.note(Happened::CommitFailed);
-        }
-    }
-
     /// What runs may end, until that is given up; nothing new is tried. Rebalances are served all the while.
     async fn finish(mut self) {
         let mut stop = self.setup.stop.clone();
-        while *stop.borrow() < Stop::GiveUp && !self.steps.is_empty() {
+        while stop.now() < Stop::GiveUp && !self.steps.is_empty() {
             let step = tokio::select! {
                 step = self.steps.next() => step,
+                outcome = end_of(&mut self.committing) => {
+                    self.committed(outcome);
+                    None
+                }
                 () = tokio::time::sleep(TURN) => None,
-                _ = stop.wait_for(|stop| *stop == Stop::GiveUp) => None,
+                () = stop.comes_to(Stop::GiveUp) => None,
             };
             if let Some(Step::Tried(delivery, outcome)) = step {
+                self.ended(&delivery);
                 let verdict = delivery.conclude(&outcome, &self.setup.policy, 0);
-                self.setup.progress.ended();
                 self.book(verdict.settled, &verdict.given_up);
             }
             self.serve_consumer();
             self.commit(Instant::now());
+            self.answer(Instant::now());
         }
         self.steps.clear();
+        if self.committing.is_some() {
+            let outcome = end_of(&mut self.committing).await;
+            self.committed(outcome);
+        }
         // Waiting for the broker, and leaving the group, block: on a thread where that does no harm.
         let _ = tokio::task::spawn_blocking(move || self.close()).await;
     }
 
-    /// In this order: the queues, which are parts of the consumer; what is left to commit; the consumer, which leaves the
-    /// group and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
+    /// In this order: the queues, which are parts of the consumer; what is left to commit; what the group still waits for;
+    /// the consumer, which leaves the group and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
     fn close(mut self) {
-        self.setup.consumer.context().close();
-        self.serve_consumer();
         self.queues.clear();
-        self.send_commit(CommitMode::Sync);
-        // An offer that was not answered would be waited for.
-        let unanswered = self.setup.since_ms.is_some().then(|| self.setup.consumer.unassign());
-        if let Some(Err(error)) = unanswered {
-            tracing::debug!(%error, "cannot give the partitions back");
+        if let Some(positions) = self.unsent() {
+            let outcome = self.setup.consumer.commit(&positions, CommitMode::Sync);
+            self.committed(outcome);
         }
+        self.setup.consumer.context().close();
+        self.handover.given_up();
+        self.answer(Instant::now());
         let progress = Arc::clone(&self.setup.progress);
         drop(self);
         progress.stopped();
+    }
+}
+
+/// How the commit under way ends; without one this waits for ever.
+async fn end_of(committing: &mut Option<JoinHandle<KafkaResult<()>>>) -> KafkaResult<()> {
+    match committing {
+        Some(commit) => commit.await.unwrap_or(Err(KafkaError::Canceled)),
+        None => std::future::pending().await,
     }
 }
 

@@ -11,8 +11,8 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::Mutex;
 
 use super::PartitionStatus;
@@ -22,7 +22,7 @@ use super::record::Partition;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long they may take for one answer: both fit into the second.
 const ANSWER: Duration = Duration::from_millis(480);
-/// How long they may take to find the offsets of a time.
+/// How long they may take for each answer about where partitions begin.
 const SEARCH: Duration = Duration::from_secs(5);
 
 /// The client that asks. None: it is closed.
@@ -60,19 +60,22 @@ impl Positions {
     }
 
     /// How far partitions are. None: the brokers did not answer within a second.
-    pub(crate) async fn of(&self, topic: &str, partitions: Vec<Partition>) -> Option<Vec<PartitionStatus>> {
-        let mut wanted = TopicPartitionList::new();
-        for partition in partitions {
-            wanted.add_partition(topic, partition);
-        }
+    pub(crate) async fn of(&self, topic: &str, partitions: &[Partition]) -> Option<Vec<PartitionStatus>> {
+        let wanted = list(topic, partitions);
         let answer = tokio::time::timeout(PATIENCE, self.ask(move |client| positions(client, &wanted))).await;
         answer.ok()?.ok()
     }
 
-    /// Where partitions begin to be read: at the group's offset; without one at the first record that is not older than a
-    /// time; without such a record at the end.
-    pub(crate) async fn since(&self, assigned: TopicPartitionList, ms: i64) -> KafkaResult<TopicPartitionList> {
-        self.ask(move |client| since(client, assigned, ms)).await
+    /// Where partitions begin that the group has no offset of: at the first record that is not older than a time, if one is
+    /// given; without such a record, and without a time, at the end.
+    pub(crate) async fn beginnings(
+        &self,
+        topic: &str,
+        partitions: &[Partition],
+        since_ms: Option<i64>,
+    ) -> KafkaResult<Vec<(Partition, i64)>> {
+        let wanted = list(topic, partitions);
+        self.ask(move |client| beginnings(client, &wanted, since_ms)).await
     }
 
     /// Ends the client, once its present question is answered.
@@ -93,17 +96,28 @@ impl Positions {
     }
 }
 
+/// Partitions of a topic, as librdkafka wants them.
+pub(super) fn list(topic: &str, partitions: &[Partition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
+fn number(list: &TopicPartitionList, topic: &str, partition: Partition) -> Option<i64> {
+    match list.find_partition(topic, partition)?.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
+}
+
 fn positions(client: &Client, wanted: &TopicPartitionList) -> KafkaResult<Vec<PartitionStatus>> {
     if wanted.count() == 0 {
         return Ok(vec![]);
     }
     let committed = client.committed_offsets(wanted.clone(), ANSWER)?;
     let ends = ends(client, wanted, ANSWER)?;
-    let number =
-        |list: &TopicPartitionList, topic: &str, partition| match list.find_partition(topic, partition)?.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        };
     let statuses = wanted.elements().into_iter().map(|element| {
         let (topic, partition) = (element.topic(), element.partition());
         let committed = number(&committed, topic, partition);
@@ -121,27 +135,36 @@ fn ends(client: &Client, wanted: &TopicPartitionList, patience: Duration) -> Kaf
     client.offsets_for_times(times, patience)
 }
 
-fn since(client: &Client, mut assigned: TopicPartitionList, ms: i64) -> KafkaResult<TopicPartitionList> {
-    let committed = client.committed_offsets(assigned.clone(), SEARCH)?;
-    let mut times = TopicPartitionList::new();
+fn beginnings(
+    client: &Client,
+    wanted: &TopicPartitionList,
+    since_ms: Option<i64>,
+) -> KafkaResult<Vec<(Partition, i64)>> {
+    let committed = client.committed_offsets(wanted.clone(), SEARCH)?;
+    let mut without = TopicPartitionList::new();
     for element in committed.elements() {
         element.error()?;
         if !matches!(element.offset(), Offset::Offset(_)) {
-            times.add_partition_offset(element.topic(), element.partition(), Offset::Offset(ms))?;
+            without.add_partition(element.topic(), element.partition());
         }
     }
-    if times.count() == 0 {
-        return Ok(assigned);
+    if without.count() == 0 {
+        return Ok(vec![]);
     }
     // The ends first: what is written while the brokers search is read.
-    let ends = ends(client, &times, SEARCH)?;
-    let found = client.offsets_for_times(times, SEARCH)?;
-    for element in found.elements() {
-        let (topic, partition) = (element.topic(), element.partition());
-        let end = ends.find_partition(topic, partition).map_or(Offset::End, |end| end.offset());
+    let ends = ends(client, &without, SEARCH)?;
+    let found = match since_ms {
+        Some(ms) => {
+            without.set_all_offsets(Offset::Offset(ms))?;
+            client.offsets_for_times(without, SEARCH)?
+        }
+        None => ends.clone(),
+    };
+    let begin = |element: TopicPartitionListElem<'_>| -> KafkaResult<(Partition, i64)> {
         element.error()?;
-        let begin = if let Offset::Offset(offset) = element.offset() { Offset::Offset(offset) } else { end };
-        assigned.set_partition_offset(topic, partition, begin)?;
-    }
-    Ok(assigned)
+        let (topic, partition) = (element.topic(), element.partition());
+        let begin = number(&found, topic, partition).or_else(|| number(&ends, topic, partition));
+        Ok((partition, begin.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?))
+    };
+    found.elements().into_iter().map(begin).collect()
 }

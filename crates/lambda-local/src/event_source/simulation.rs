@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::batcher::{Batcher, IN_FLIGHT, Limits, Slice};
+use super::batcher::{Batcher, Epoch, IN_FLIGHT, Limits, Slice};
 use super::checkpoint::Checkpoint;
 use super::delivery::{Delivery, Outcome, Policy, Verdict};
+use super::handover::{Answer, Handover};
 use super::line::Line;
 use super::record::{Partition, Record};
 use crate::template::RetrySpec;
@@ -27,10 +28,12 @@ enum Happening {
     Return(usize, How),
     /// The wait of a batch is over: which.
     Wake(usize),
-    /// Every partition is taken away and given back.
-    Rebalance,
-    /// The broker does not take a commit.
-    CommitFails,
+    /// Every partition is lost and given back.
+    Lost,
+    /// Every partition is recalled, and given back once it was given up.
+    Recall,
+    /// The commit under way ends: whether the broker took it.
+    Commit(bool),
 }
 
 #[derive(Clone, Debug)]
@@ -54,8 +57,9 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         3 => (0u64..700).prop_map(Happening::Pass),
         4 => (0usize..8, how).prop_map(|(which, how)| Happening::Return(which, how)),
         2 => (0usize..8).prop_map(Happening::Wake),
-        1 => Just(Happening::Rebalance),
-        1 => Just(Happening::CommitFails),
+        1 => Just(Happening::Lost),
+        1 => Just(Happening::Recall),
+        3 => any::<bool>().prop_map(Happening::Commit),
     ];
     proptest::collection::vec(one, 1..300)
 }
@@ -71,6 +75,16 @@ struct World {
     batcher: Batcher,
     line: Line,
     checkpoint: Checkpoint,
+    handover: Handover,
+    /// Every partition is this poller's, or none is and it was asked for them.
+    has_partitions: bool,
+    /// The group did not wait for an answer.
+    lost: bool,
+    /// Positions on their way to the broker.
+    committing: Option<Vec<(Partition, i64)>>,
+    /// The assignments, and the records the function did under them.
+    epochs: BTreeMap<Partition, Epoch>,
+    done: BTreeSet<(Partition, i64)>,
     in_flight: Vec<Delivery>,
     /// Those that wait for their next try.
     waiting: Vec<Delivery>,
@@ -91,6 +105,12 @@ impl World {
             batcher: Batcher::new(LIMITS, now),
             line: Line::default(),
             checkpoint: Checkpoint::default(),
+            handover: Handover::default(),
+            has_partitions: true,
+            lost: false,
+            committing: None,
+            epochs: BTreeMap::new(),
+            done: BTreeSet::new(),
             in_flight: vec![],
             waiting: vec![],
             settled: BTreeSet::new(),
@@ -100,9 +120,12 @@ impl World {
     }
 
     fn assign(&mut self) {
+        self.has_partitions = true;
+        self.done.clear();
         for partition in 0..PARTITIONS {
             let epoch = self.batcher.assign(partition);
             self.checkpoint.assign(partition, epoch);
+            self.epochs.insert(partition, epoch);
             self.position.insert(partition, self.committed.get(&partition).copied().unwrap_or(0));
         }
     }
@@ -111,29 +134,69 @@ impl World {
         match happening {
             Happening::Write(partition, bytes) => self.log.get_mut(partition).expect("a partition").push(*bytes),
             Happening::Pass(ms) => self.now += Duration::from_millis(*ms),
-            Happening::Return(which, how) => self.come_back(*which, how),
+            Happening::Return(which, how) => self.come_back(*which, |_| how.clone()),
             Happening::Wake(which) if !self.waiting.is_empty() => {
                 let delivery = self.waiting.remove(which % self.waiting.len());
                 self.line.join(delivery);
             }
             Happening::Wake(_) => {}
-            Happening::Rebalance => {
-                for partition in 0..PARTITIONS {
-                    self.batcher.revoke(partition);
-                    self.checkpoint.revoke(partition);
-                }
-                self.assign();
+            Happening::Lost => {
+                self.recall();
+                self.handover.given_up();
+                self.lost = true;
             }
-            Happening::CommitFails => {
-                self.checkpoint.take();
-                self.checkpoint.failed();
-            }
+            Happening::Recall => self.recall(),
+            Happening::Commit(taken) => self.end_commit(*taken),
         }
         self.turn();
     }
 
+    fn recall(&mut self) {
+        if std::mem::take(&mut self.has_partitions) {
+            (0..PARTITIONS).for_each(|partition| self.batcher.revoke(partition));
+            self.handover.recalled((0..PARTITIONS).collect(), self.now + Duration::from_hours(1_000));
+        }
+    }
+
+    fn end_commit(&mut self, taken: bool) {
+        let Some(positions) = self.committing.take() else { return };
+        if !taken {
+            return self.checkpoint.failed();
+        }
+        for (partition, next) in positions {
+            let unsettled = (0..next).find(|offset| !self.settled.contains(&(partition, *offset)));
+            assert_eq!(unsettled, None, "partition {partition} was committed up to {next}");
+            let before = self.committed.insert(partition, next);
+            assert!(before <= Some(next), "a commit went back from {before:?} to {next}");
+        }
+        self.checkpoint.committed();
+    }
+
+    /// Another poller may have the partitions from now on.
+    fn give_back(&mut self, partitions: Vec<Partition>) {
+        let lost = std::mem::take(&mut self.lost);
+        if lost {
+            // The broker takes no position from who is out of the group.
+            self.end_commit(false);
+        }
+        for partition in partitions {
+            self.checkpoint.revoke(partition);
+            let next = self.committed.get(&partition).copied().unwrap_or(0);
+            let mut invoked = self.in_flight.iter().flat_map(Delivery::partitions);
+            assert!(lost || !self.done.contains(&(partition, next)), "{partition}: what is done would be done again");
+            assert!(
+                lost || invoked.all(|invoked| invoked != partition),
+                "{partition}: its next owner would run beside"
+            );
+        }
+    }
+
     /// What the poller does between two happenings.
     fn turn(&mut self) {
+        if let Some(Answer::GiveBack(partitions)) = self.handover.answer(&self.batcher, &self.checkpoint, self.now) {
+            self.give_back(partitions);
+            self.assign();
+        }
         for (partition, log) in &self.log {
             let position = self.position.get_mut(partition).expect("a position");
             while self.batcher.has_room(*partition) {
@@ -148,11 +211,8 @@ impl World {
         while let Some(delivery) = self.line.next(&mut self.batcher, self.now) {
             self.begin(delivery);
         }
-        for (partition, next) in self.checkpoint.take() {
-            let unsettled = (0..next).find(|offset| !self.settled.contains(&(partition, *offset)));
-            assert_eq!(unsettled, None, "partition {partition} was committed up to {next}");
-            let before = self.committed.insert(partition, next);
-            assert!(before <= Some(next), "a commit went back from {before:?} to {next}");
+        if self.committing.is_none() {
+            self.committing = Some(self.checkpoint.take()).filter(|positions| !positions.is_empty());
         }
     }
 
@@ -169,7 +229,7 @@ impl World {
         assert!(self.in_flight.len() <= IN_FLIGHT);
     }
 
-    fn come_back(&mut self, which: usize, how: &How) {
+    fn come_back(&mut self, which: usize, how: impl Fn(&[(Partition, i64)]) -> How) {
         if self.in_flight.is_empty() {
             return;
         }
@@ -178,7 +238,7 @@ impl World {
             .slices()
             .flat_map(|slice| slice.records.iter().map(|record| (slice.partition, record.offset)))
             .collect();
-        let outcome = match how {
+        let outcome = match how(&tried) {
             How::Success => Outcome::Success,
             How::FunctionError => Outcome::FunctionError,
             How::NotReached => Outcome::NotReached,
@@ -187,12 +247,19 @@ impl World {
                 Outcome::Failures(chosen.map(|(_, record)| *record).collect())
             }
         };
-        match &outcome {
-            Outcome::Success => self.settled.extend(tried),
-            Outcome::Failures(failed) => {
-                self.settled.extend(tried.into_iter().filter(|record| !failed.contains(record)))
+        let is_current = |slice: &Slice| self.epochs.get(&slice.partition) == Some(&slice.epoch);
+        let current: BTreeSet<_> =
+            delivery.slices().filter(|slice| is_current(slice)).map(|slice| slice.partition).collect();
+        let succeeded = |record: &(Partition, i64)| match &outcome {
+            Outcome::Success => true,
+            Outcome::Failures(failed) => !failed.contains(record),
+            _ => false,
+        };
+        for record in tried.into_iter().filter(succeeded) {
+            self.settled.insert(record);
+            if current.contains(&record.0) {
+                self.done.insert(record);
             }
-            _ => {}
         }
         self.batcher.ended(delivery.partitions());
         let verdict = delivery.conclude(&outcome, &self.policy, 7);
@@ -210,13 +277,19 @@ impl World {
                 self.batcher.release(settled.partition, settled.epoch);
             }
         }
-        match verdict.again {
-            Some((delivery, wait)) => {
-                assert!(wait <= self.policy.longest_wait);
-                self.waiting.push(delivery);
-            }
-            None => self.batcher.returned(self.now),
+        assert!(verdict.wait <= self.policy.longest_wait);
+        if verdict.again.is_empty() {
+            self.batcher.returned(self.now);
         }
+        self.waiting.extend(verdict.again);
+    }
+
+    /// Time passes, and whatever can come to its end does.
+    fn go_on(&mut self, how: impl Fn(&[(Partition, i64)]) -> How) {
+        self.step(&Happening::Pass(500));
+        self.step(&Happening::Wake(0));
+        self.come_back(0, how);
+        self.step(&Happening::Commit(true));
     }
 
     fn is_done(&self) -> bool {
@@ -256,18 +329,51 @@ proptest! {
             if world.is_done() {
                 break;
             }
-            world.step(&Happening::Pass(500));
-            world.step(&Happening::Wake(0));
-            world.step(&Happening::Return(0, How::Success));
+            world.go_on(|_| How::Success);
         }
         prop_assert!(world.is_done(), "committed {:?} of {:?}", world.committed, world.log);
     }
 }
 
+proptest! {
+    #[test]
+    fn a_record_that_always_fails_holds_up_its_own_partition_only(
+        happenings in happenings(),
+        poison in (0..PARTITIONS, 0i64..4),
+    ) {
+        let mut world = World::new(RetrySpec { bisect: true, ..RetrySpec::default() });
+        (0..PARTITIONS).for_each(|partition| world.log.get_mut(&partition).expect("a partition").extend([10; 4]));
+        let fails = |tried: &[(Partition, i64)]| tried.contains(&poison);
+        for happening in &happenings {
+            match happening {
+                Happening::Return(which, _) => world.come_back(*which, |tried| how(fails(tried))),
+                other => world.step(other),
+            }
+        }
+        let expected: BTreeMap<_, _> = world.log.iter().map(|(partition, log)| {
+            let end = i64::try_from(log.len()).expect("few records");
+            (*partition, if *partition == poison.0 { poison.1 } else { end })
+        }).collect();
+        let is_done = |world: &World| expected.iter().all(|(partition, end)| {
+            world.committed.get(partition).copied().unwrap_or(0) == *end
+        });
+        for _ in 0..3_000 {
+            if is_done(&world) {
+                break;
+            }
+            world.go_on(|tried| how(fails(tried)));
+        }
+        prop_assert!(is_done(&world), "committed {:?} of {:?}", world.committed, expected);
+    }
+}
+
+fn how(fails: bool) -> How {
+    if fails { How::FunctionError } else { How::Success }
+}
+
 /// Batches, by size and time.
 mod batches {
     use super::*;
-    use crate::event_source::batcher::Epoch;
 
     fn batcher(window_ms: u64) -> (Batcher, Instant) {
         let now = Instant::now();
@@ -390,7 +496,6 @@ mod batches {
 /// What becomes of a batch after each try.
 mod deliveries {
     use super::*;
-    use crate::event_source::batcher::Epoch;
     use crate::event_source::delivery::{GivenUp, Settled};
 
     fn delivery(partitions: &[(Partition, std::ops::Range<i64>)]) -> Delivery {
@@ -411,15 +516,20 @@ mod deliveries {
     }
 
     fn left(verdict: &Verdict) -> Vec<(Partition, Vec<i64>)> {
-        let slices = verdict.again.iter().flat_map(|(delivery, _)| delivery.slices());
+        let slices = verdict.again.iter().flat_map(Delivery::slices);
         slices.map(|slice| (slice.partition, slice.records.iter().map(|record| record.offset).collect())).collect()
+    }
+
+    fn only(verdict: Verdict) -> Delivery {
+        let [again] = <[Delivery; 1]>::try_from(verdict.again).expect("one batch to try again");
+        again
     }
 
     #[test]
     fn success_settles_all_of_it() {
         let verdict = delivery(&[(0, 5..8), (1, 0..1)]).conclude(&Outcome::Success, &policy(RetrySpec::default()), 0);
         assert_eq!(verdict.settled, [settled(0, 8, true), settled(1, 1, true)]);
-        assert!(verdict.again.is_none());
+        assert!(verdict.again.is_empty());
     }
 
     #[test]
@@ -428,8 +538,7 @@ mod deliveries {
         let verdict = delivery(&[(0, 5..9), (1, 0..1)]).conclude(&failures, &policy(RetrySpec::default()), 0);
         assert_eq!(verdict.settled, [settled(0, 6, false), settled(1, 1, true)]);
         assert_eq!(left(&verdict), [(0, vec![6, 8])]);
-        let (again, _) = verdict.again.expect("a retry");
-        let verdict = again.conclude(&Outcome::Success, &policy(RetrySpec::default()), 0);
+        let verdict = only(verdict).conclude(&Outcome::Success, &policy(RetrySpec::default()), 0);
         assert_eq!(verdict.settled, [settled(0, 9, true)]);
     }
 
@@ -438,12 +547,12 @@ mod deliveries {
         let policy = policy(RetrySpec { attempts: Some(1), ..RetrySpec::default() });
         let mut again = delivery(&[(0, 5..7)]);
         for outcome in [Outcome::NotReached, Outcome::FunctionError, Outcome::NotReached] {
-            again = again.conclude(&outcome, &policy, 0).again.expect("a retry").0;
+            again = only(again.conclude(&outcome, &policy, 0));
         }
         let verdict = again.conclude(&Outcome::FunctionError, &policy, 0);
         assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 5, last: 6, count: 2 }]);
         assert_eq!(verdict.settled, [settled(0, 7, true)]);
-        assert!(verdict.again.is_none());
+        assert!(verdict.again.is_empty());
     }
 
     #[test]
@@ -451,19 +560,34 @@ mod deliveries {
         let policy = policy(RetrySpec { attempts: Some(0), bisect: true, ..RetrySpec::default() });
         let verdict = delivery(&[(0, 0..4)]).conclude(&Outcome::FunctionError, &policy, 0);
         assert_eq!(left(&verdict), [(0, vec![0, 1])]);
-        let (first, _) = verdict.again.expect("the first half");
-        let verdict = first.conclude(&Outcome::Success, &policy, 0);
+        let verdict = only(verdict).conclude(&Outcome::Success, &policy, 0);
         assert_eq!(
             (verdict.settled.as_slice(), left(&verdict)),
             ([settled(0, 2, false)].as_slice(), vec![(0, vec![2, 3])])
         );
-        let (second, _) = verdict.again.expect("the second half");
-        let verdict = second.conclude(&Outcome::FunctionError, &policy, 0);
+        let verdict = only(verdict).conclude(&Outcome::FunctionError, &policy, 0);
         assert_eq!(left(&verdict), [(0, vec![2])], "halved once more");
-        let (single, _) = verdict.again.expect("one record");
-        let verdict = single.conclude(&Outcome::FunctionError, &policy, 0);
+        let verdict = only(verdict).conclude(&Outcome::FunctionError, &policy, 0);
         assert_eq!(verdict.given_up, [GivenUp { partition: 0, first: 2, last: 2, count: 1 }]);
         assert_eq!(left(&verdict), [(0, vec![3])]);
+    }
+
+    #[test]
+    fn what_fails_holds_up_its_own_partitions_only() {
+        let policy = policy(RetrySpec { bisect: true, ..RetrySpec::default() });
+        let verdict = delivery(&[(0, 0..2), (1, 0..3), (2, 0..1)]).conclude(&Outcome::FunctionError, &policy, 0);
+        let [first, rest] = <[Delivery; 2]>::try_from(verdict.again).expect("two batches");
+        let tried = |delivery: &Delivery| delivery.slices().map(|slice| slice.partition).collect::<Vec<_>>();
+        assert_eq!((tried(&first), tried(&rest)), (vec![0, 1], vec![2]), "partition 1 is in both halves");
+        let verdict = rest.conclude(&Outcome::Success, &policy, 0);
+        assert_eq!((verdict.settled, verdict.again), (vec![settled(2, 1, true)], vec![]));
+        let verdict = first.conclude(&Outcome::FunctionError, &policy, 0);
+        let [first, rest] = <[Delivery; 2]>::try_from(verdict.again).expect("two batches");
+        let verdict = rest.conclude(&Outcome::Success, &policy, 0);
+        assert_eq!(verdict.settled, [settled(1, 1, false)], "in order, also over the halves");
+        assert_eq!(only(verdict).conclude(&Outcome::Success, &policy, 0).settled, [settled(1, 3, true)]);
+        let verdict = first.conclude(&Outcome::NotReached, &policy, 0);
+        assert_eq!(left(&verdict), [(0, vec![0])]);
     }
 
     #[test]
@@ -481,9 +605,9 @@ mod deliveries {
         let mut again = delivery(&[(0, 0..1)]);
         let mut waits = vec![];
         for random in [0, u64::MAX, 0, 0, 0, 0, 0, 0] {
-            let (next, wait) = again.conclude(&Outcome::FunctionError, &policy, random).again.expect("for ever");
-            again = next;
-            waits.push(wait.as_millis());
+            let verdict = again.conclude(&Outcome::FunctionError, &policy, random);
+            waits.push(verdict.wait.as_millis());
+            again = only(verdict);
         }
         assert_eq!(waits[0], 500);
         assert!((1_000..=2_000).contains(&waits[1]), "{waits:?}");

@@ -15,21 +15,22 @@ use crate::support::{Program, Stack, folder, run, until};
 
 const PARTITIONS: i32 = 4;
 
-fn brokers() -> Vec<String> {
+pub(crate) fn brokers() -> Vec<String> {
     let kafka = std::env::var("PASSBOOK_TEST_KAFKA")
         .expect("PASSBOOK_TEST_KAFKA is not set: give the bootstrap servers of a broker, or run `cargo dev test`");
     [Some(kafka), std::env::var("PASSBOOK_TEST_TANSU").ok()].into_iter().flatten().collect()
 }
 
 /// A topic of its own on a broker, and what a function `reader` made of it.
-struct Topic {
-    name: String,
-    folder: TempDir,
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) template: String,
+    pub(crate) folder: TempDir,
     producer: FutureProducer,
 }
 
 impl Topic {
-    async fn create(brokers: &str, properties: &str) -> Self {
+    pub(crate) async fn create(brokers: &str, properties: &str) -> Self {
         let name = format!("lambda-local-{}", uuid::Uuid::new_v4().simple());
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers);
@@ -39,20 +40,24 @@ impl Topic {
             outcome.unwrap();
         }
         let producer = config.set("linger.ms", "5").create().unwrap();
-        let folder = folder(&template(brokers, &name, properties));
-        Self { name, folder, producer }
+        let template = template(brokers, &name, properties);
+        let folder = folder(&template);
+        Self { name, template, folder, producer }
     }
 
     fn path(&self, file: &str) -> String {
         self.folder.path().join(file).to_str().unwrap().to_owned()
     }
 
+    /// What its function has to know.
+    pub(crate) fn variables(&self) -> [(String, String); 3] {
+        let values =
+            [("RECORD_TO", self.path("records")), ("FAIL_WITH", self.path("fail")), ("TOPIC", self.name.clone())];
+        values.map(|(name, value)| (name.to_owned(), value))
+    }
+
     fn start(&self, arguments: &[&str]) -> Program {
-        let variables = [
-            format!("RECORD_TO={}", self.path("records")),
-            format!("FAIL_WITH={}", self.path("fail")),
-            format!("TOPIC={}", self.name),
-        ];
+        let variables = self.variables().map(|(name, value)| format!("{name}={value}"));
         let mut all: Vec<&str> = variables.iter().flat_map(|variable| ["--env", variable.as_str()]).collect();
         all.extend(arguments);
         Stack::run_in(self.folder.path(), &all)
@@ -72,7 +77,7 @@ impl Topic {
     }
 
     /// Writes records `<from>..<to>`, spread over the partitions.
-    async fn write(&self, numbers: std::ops::Range<i32>) {
+    pub(crate) async fn write(&self, numbers: std::ops::Range<i32>) {
         self.write_at(numbers, now_s() * 1_000).await;
     }
 
@@ -86,7 +91,7 @@ impl Topic {
         futures::future::join_all(sent).await;
     }
 
-    fn fail_with(&self, what: &str) {
+    pub(crate) fn fail_with(&self, what: &str) {
         std::fs::write(self.path("fail"), what).unwrap();
     }
 
@@ -103,7 +108,7 @@ impl Topic {
         text.split("--\n").map(batch).filter(|batch: &Vec<_>| !batch.is_empty()).collect()
     }
 
-    fn seen(&self) -> Vec<(i32, i64)> {
+    pub(crate) fn seen(&self) -> Vec<(i32, i64)> {
         self.batches().into_iter().flatten().collect()
     }
 }
@@ -122,7 +127,7 @@ fn template(brokers: &str, topic: &str, properties: &str) -> String {
     Metadata: {{BuildProperties: {{Binary: reader}}}}
     Properties:
       Runtime: provided.al2023
-      Timeout: 5
+      Timeout: 60
       Events:
         Records:
           Type: SelfManagedKafka
@@ -139,14 +144,29 @@ fn template(brokers: &str, topic: &str, properties: &str) -> String {
     )
 }
 
-/// Committed and end offset of each partition.
+/// Committed and end offset of each partition that a program has, as soon as the broker tells.
 async fn positions(program: &Program) -> BTreeMap<i64, (Option<i64>, Option<i64>)> {
-    let status = program.status().await;
-    let partitions = status["event_sources"][0]["partitions"].as_array().cloned().unwrap_or_default();
+    let mut source = Value::Null;
+    until("offsets", async || {
+        source = program.status().await["event_sources"][0].clone();
+        source["offsets"] == "known"
+    })
+    .await;
     let position = |partition: &Value| {
         (partition["partition"].as_i64().unwrap(), (partition["committed"].as_i64(), partition["end"].as_i64()))
     };
-    partitions.iter().map(position).collect()
+    source["partitions"].as_array().unwrap().iter().map(position).collect()
+}
+
+/// What is committed of each partition: of all four, once the program has them.
+async fn all_committed(program: &Program) -> Vec<Option<i64>> {
+    let mut committed = vec![];
+    until("four partitions", async || {
+        committed = positions(program).await.into_values().map(|(committed, _)| committed).collect();
+        committed.len() == 4
+    })
+    .await;
+    committed
 }
 
 async fn committed(program: &Program, partition: i64) -> Option<i64> {
@@ -185,8 +205,7 @@ async fn every_record_reaches_the_function_once_in_order_and_is_committed() {
         let status = program.status().await;
         assert_eq!(status["event_sources"][0]["state"], "polling");
         // The group's offsets outlive the process.
-        program.signal(Signal::SIGTERM);
-        drop(program);
+        program.stop().await;
         let program = topic.start(&[]);
         topic.write(800..804).await;
         until_committed(&program, 201).await;
@@ -222,7 +241,7 @@ async fn a_failed_batch_is_tried_again_whole_until_it_succeeds() {
         let program = topic.start(&[]);
         until("retries", async || topic.batches().len() >= 4).await;
         until("a state", async || program.status().await["event_sources"][0]["state"] == "retrying").await;
-        assert!(positions(&program).await.values().all(|position| position.0.is_none()), "nothing is committed");
+        assert_eq!(all_committed(&program).await, [None; 4], "nothing is committed");
         topic.fail_with("");
         until_committed(&program, 2).await;
         assert_eq!(topic.seen().into_iter().collect::<BTreeSet<_>>().len(), 8);
@@ -263,6 +282,71 @@ async fn the_partitions_of_a_killed_poller_go_to_another() {
     }
 }
 
+/// A broker never gives a partition to a second poller while the first one's function is still at its records.
+#[tokio::test]
+async fn a_partition_goes_to_another_poller_when_what_is_in_flight_is_done_and_committed() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 10").await;
+        let functions = topic.start(&["--no-event-sources"]);
+        topic.fail_with("hold");
+        let first = topic.poll(&functions.url);
+        topic.write(0..4).await;
+        until("every record in flight", async || topic.seen().len() == 4).await;
+        let second = topic.poll(&functions.url);
+        until("a rebalance", async || first.log_says("revoked")).await;
+        topic.write(4..80).await;
+        topic.fail_with("");
+        until("a share", async || positions(&second).await.len() == 2 && positions(&first).await.len() == 2).await;
+        until("everything committed", async || {
+            let both = [positions(&first).await, positions(&second).await];
+            let mut both = both.iter().flatten();
+            both.clone().count() == 4 && both.all(|(_, position)| *position == (Some(20), Some(20)))
+        })
+        .await;
+        let seen = topic.seen();
+        assert_eq!((seen.len(), in_order(&seen)), (80, true), "nothing twice, nothing out of order");
+    }
+}
+
+#[tokio::test]
+async fn asked_to_stop_a_poller_commits_the_batch_that_was_in_flight() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "BatchSize: 100").await;
+        topic.fail_with("hold");
+        topic.write(0..4).await;
+        let mut program = topic.start(&[]);
+        until("every record in flight", async || topic.seen().len() == 4).await;
+        program.signal(Signal::SIGTERM);
+        until("the signal to arrive", async || program.log_says("stopping")).await;
+        topic.fail_with("");
+        program.end().await;
+        let program = topic.start(&[]);
+        topic.write(4..8).await;
+        until_committed(&program, 2).await;
+        assert_eq!(topic.seen().len(), 8, "nothing twice");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_the_latest_is_delivered_however_often_the_poller_starts_anew() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "StartingPosition: LATEST").await;
+        topic.write(0..4).await;
+        topic.fail_with("error");
+        let program = topic.start(&[]);
+        until("an assignment", async || program.is_ready().await).await;
+        topic.write(4..8).await;
+        until("every record tried", async || topic.seen().iter().collect::<BTreeSet<_>>().len() == 4).await;
+        program.stop().await;
+        topic.write(8..12).await;
+        topic.fail_with("");
+        let program = topic.start(&[]);
+        until_committed(&program, 3).await;
+        let seen: BTreeSet<_> = topic.seen().into_iter().map(|(_, offset)| offset).collect();
+        assert_eq!(seen, BTreeSet::from([1, 2]), "nothing older than the latest, and everything since");
+    }
+}
+
 #[tokio::test]
 async fn a_starting_time_skips_what_is_older_and_the_end_is_where_nothing_is_younger() {
     // The embedded broker does not find the offsets of a time.
@@ -290,5 +374,5 @@ async fn nothing_is_committed_while_the_endpoint_is_away() {
     topic.write(0..4).await;
     let poller = topic.poll(&format!("http://{nobody}"));
     until("tries", async || poller.log_says("was not reached")).await;
-    assert!(positions(&poller).await.values().all(|position| position.0.is_none()), "nothing is committed");
+    assert_eq!(all_committed(&poller).await, [None; 4], "nothing is committed");
 }

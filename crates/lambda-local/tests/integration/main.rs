@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot be had ends the test")]
 
+mod dropping;
 mod errors;
 mod gateway;
 mod invoking;

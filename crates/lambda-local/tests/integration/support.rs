@@ -95,6 +95,23 @@ impl Program {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// Asks it to stop and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        self.end().await;
+    }
+
+    /// Waits until it has ended, which it has to do well.
+    pub(crate) async fn end(&mut self) {
+        let mut status = None;
+        until("the end of the program", async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    }
+
     pub(crate) fn log_says(&self, text: &str) -> bool {
         self.log.lock().unwrap().iter().any(|line| line.contains(text))
     }
