@@ -158,13 +158,13 @@ impl Local {
     /// Takes nothing new, lets everything finish for no longer than `patience`, and ends every environment. It says what
     /// it is waiting for.
     pub async fn stop(self, patience: Duration) {
-        let Shared { event_sources, functions, .. } = &*self.running.0;
+        let Shared { event_sources, functions, asynchronous, .. } = &*self.running.0;
         let polled = futures::future::join_all(event_sources.iter().map(|source| source.stop(patience)));
         let drained = futures::future::join_all(functions.iter().map(|function| function.drain(patience)));
         let running = || functions.iter().filter_map(|function| function.running()).collect();
         waiting::tell(futures::future::join(polled, drained), patience, running).await;
         futures::future::join_all(functions.iter().map(Function::stop)).await;
-        self.shared.asynchronous.tell_lost();
+        asynchronous.tell_lost();
         self.server.close(Duration::from_secs(1)).await;
     }
 }
