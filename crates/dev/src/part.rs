@@ -50,7 +50,7 @@ impl Stop {
     pub(crate) fn of(part: &str) -> Self {
         match part {
             nginx::NAME => nginx::STOP,
-            lambda_local::NAME => lambda_local::STOP,
+            name if lambda_local::is_one(name) => lambda_local::STOP,
             _ => Self::terminate(20),
         }
     }

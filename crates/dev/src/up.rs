@@ -9,6 +9,7 @@ mod run;
 
 pub(crate) use args::{Broker, UpArgs};
 
+use crate::part::nginx;
 use crate::prepare::{self, Pinned, machine};
 use crate::stack::{Lock, StackFile};
 use crate::workspace::{StackDir, Workspace};
@@ -49,9 +50,11 @@ fn already(args: &UpArgs, dir: &StackDir, file: &StackFile) -> Result<ExitCode> 
 }
 
 fn prepare(workspace: &Workspace, args: &UpArgs, functions: Functions) -> Result<()> {
+    nginx::Settings::of(workspace, &args.nginx)?;
     let parts = pinned(args, functions);
     let mut needs = prepare::needs(workspace, &parts);
     needs.push(machine::NGINX);
+    needs.extend(args.tls.is_some().then_some(machine::OPENSSL));
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
     prepare::parts(workspace, &parts)?;

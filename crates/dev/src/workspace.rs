@@ -98,6 +98,10 @@ impl StackDir {
         self.root.join("nginx")
     }
 
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }

@@ -5,6 +5,8 @@ use crate::workspace::{StackDir, Workspace};
 use std::time::Duration;
 
 pub(crate) const NAME: &str = "lambda-local";
+/// More of them, each for NGINX to send requests for `api` to. Their number is a bound of ours; `--api-backends` says so.
+pub(crate) const FURTHER_BACK_ENDS: [&str; 3] = ["lambda-local-2", "lambda-local-3", "lambda-local-4"];
 pub(crate) const POLLER: &str = "poller";
 /// An invocation of `settler` may take its whole minute.
 pub(crate) const STOP: Stop = Stop::terminate(70);
@@ -34,7 +36,25 @@ impl Parameters {
     }
 }
 
+/// Both functions.
 pub(crate) fn part(workspace: &Workspace, dir: &StackDir, port: u16, parameters: &Parameters) -> Part {
+    start(NAME, workspace, dir, port, parameters)
+}
+
+/// `api` alone, in a process of its own; it polls nothing.
+pub(crate) fn further_back_end(
+    name: &'static str,
+    workspace: &Workspace,
+    dir: &StackDir,
+    port: u16,
+    parameters: &Parameters,
+) -> Part {
+    let mut part = start(name, workspace, dir, port, parameters);
+    part.args.extend(args(["--function", "api"]));
+    part
+}
+
+fn start(name: &'static str, workspace: &Workspace, dir: &StackDir, port: u16, parameters: &Parameters) -> Part {
     let listen = format!("127.0.0.1:{port}");
     let mut args = args(["start", "--listen", &listen]);
     args = with_path(args, "--template", &workspace.file("template.yaml"));
@@ -42,7 +62,7 @@ pub(crate) fn part(workspace: &Workspace, dir: &StackDir, port: u16, parameters:
     args = with_path(args, "--log-dir", &dir.logs());
     args.extend(parameters.args().into_iter().chain(parameters.env_args()).map(Into::into));
     Part {
-        name: NAME,
+        name,
         program: workspace.binary("lambda-local"),
         args,
         env: Vec::new(),
@@ -73,6 +93,11 @@ pub(crate) fn poller(workspace: &Workspace, invoke: &str, parameters: &Parameter
         stop: STOP,
         forgets: false,
     }
+}
+
+/// Whether a part of this name runs functions.
+pub(crate) fn is_one(part: &str) -> bool {
+    part == NAME || FURTHER_BACK_ENDS.contains(&part)
 }
 
 pub(crate) fn url(port: u16) -> String {

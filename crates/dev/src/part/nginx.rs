@@ -1,6 +1,12 @@
 //! NGINX, the front door. Its configuration is the directory nginx/ of the repository, copied beside the stack's data
 //! with the capitals of its templates filled in.
 
+mod certificate;
+mod settings;
+
+pub(crate) use certificate::Certificate;
+pub(crate) use settings::Settings;
+
 use super::{Part, Probe, Stop, args, loopback, with_path};
 use crate::ports;
 use crate::prepare::machine;
@@ -16,56 +22,92 @@ pub(crate) const NAME: &str = "nginx";
 /// QUIT: no new connection, what is being answered is answered.
 pub(crate) const STOP: Stop = Stop { signal: Signal::SIGQUIT, grace: Duration::from_secs(15) };
 
+/// What faces the clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Front<'a> {
+    pub(crate) port: u16,
+    /// Where HTTPS is spoken, too.
+    pub(crate) tls: Option<u16>,
+    /// `NAME=VALUE`s that have the last word.
+    pub(crate) settings: &'a [String],
+}
+
 /// What stands behind NGINX.
 #[derive(Debug, Clone)]
 pub(crate) struct Behind {
-    pub(crate) port: u16,
+    /// One a back end.
+    ports: Vec<u16>,
     /// What comes before the request's own path there.
-    pub(crate) path: &'static str,
-    pub(crate) answers_within: &'static str,
+    path: &'static str,
+    answers_within: &'static str,
 }
 
 impl Behind {
-    pub(crate) fn lambda_local(port: u16) -> Self {
-        Self { port, path: "/lambda-url/api", answers_within: "15s" }
+    pub(crate) fn lambda_local(ports: Vec<u16>) -> Self {
+        Self { ports, path: "/lambda-url/api", answers_within: "15s" }
     }
 
     /// The gateway knows the path itself, and its answers wait for the compiler.
     pub(crate) fn gateway(port: u16) -> Self {
-        Self { port, path: "", answers_within: "310s" }
+        Self { ports: vec![port], path: "", answers_within: "310s" }
     }
 }
 
 /// Writes the configuration of this stack.
-pub(crate) fn prepare(workspace: &Workspace, dir: &StackDir, port: u16, behind: &Behind) -> Result<()> {
+pub(crate) fn prepare(workspace: &Workspace, dir: &StackDir, front: &Front<'_>, behind: &Behind) -> Result<()> {
+    let certificate = front.tls.map(|_| Certificate::provide(dir)).transpose()?;
+    let mut settings = Settings::of(workspace, &[])?;
+    for (name, value) in values(dir, front, behind, certificate.as_ref()) {
+        settings.set(name, value)?;
+    }
+    settings.say(front.settings)?;
     let target = dir.nginx();
-    fs::create_dir_all(target.join("temp")).with_context(|| format!("cannot make {}", target.display()))?;
-    let values = values(dir, port, behind);
-    let source = workspace.file("nginx");
-    for entry in fs::read_dir(&source).with_context(|| format!("cannot read {}", source.display()))? {
-        let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        match name.strip_suffix(".template") {
-            Some(name) => fs::write(target.join(name), fill_in(&text, &values))?,
-            None => fs::write(target.join(name), text)?,
-        }
+    fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    for (name, template) in templates(&workspace.file("nginx"))? {
+        fs::write(target.join(&name), settings.fill_in(&template)).with_context(|| format!("cannot write {name}"))?;
     }
     Ok(())
 }
 
-type Values = [(&'static str, String); 7];
+/// The templates' names, without `.template`, and texts.
+fn templates(source: &Path) -> Result<Vec<(String, String)>> {
+    let mut templates = Vec::new();
+    for entry in fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".template"));
+        if let Some(name) = name {
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            templates.push((name.to_owned(), text));
+        }
+    }
+    Ok(templates)
+}
 
-fn values(dir: &StackDir, port: u16, behind: &Behind) -> Values {
-    [
-        ("USER", user_statement()),
+/// What this stack says over settings.env.
+fn values(
+    dir: &StackDir,
+    front: &Front<'_>,
+    behind: &Behind,
+    certificate: Option<&Certificate>,
+) -> Vec<(&'static str, String)> {
+    let mut values = vec![
+        ("WORKER_USER", user_statement()),
         ("WORKERS", "2".to_owned()),
-        ("LISTEN", listen_statements(port, ports::has_ipv6())),
-        ("API", loopback(behind.port).to_string()),
+        ("LISTEN", listen_statements(front, ports::has_ipv6())),
+        ("API_SERVERS", server_statements(&behind.ports)),
         ("API_PATH", behind.path.to_owned()),
         ("API_TIMEOUT", behind.answers_within.to_owned()),
         ("ACCESS_LOG", quoted(&dir.log("access"))),
-    ]
+        // One person at one address is every client, and so is a benchmark.
+        ("CLIENT_LIMITS", "off".to_owned()),
+    ];
+    if let Some(Certificate { certificate, key }) = certificate {
+        values.push(("TLS", "include tls.conf;".to_owned()));
+        values.extend(
+            [("TLS_CERTIFICATE", certificate), ("TLS_KEY", key)].map(|(name, path)| (name, path.display().to_string())),
+        );
+    }
+    values
 }
 
 /// As root, workers would change to `nobody`, who may not reach a home directory. They serve no files.
@@ -74,17 +116,22 @@ fn user_statement() -> String {
 }
 
 /// `localhost` is ::1 first on many machines, so both are listened at. A burst of new connections waits in the kernel.
-fn listen_statements(port: u16, ipv6: bool) -> String {
-    let v4 = format!("listen 127.0.0.1:{port} backlog=4096;");
-    if ipv6 { format!("{v4}\n    listen [::1]:{port} backlog=4096;") } else { v4 }
+fn listen_statements(front: &Front<'_>, ipv6: bool) -> String {
+    let addresses = if ipv6 { &["127.0.0.1", "[::1]"][..] } else { &["127.0.0.1"] };
+    let ports = [Some((front.port, "")), front.tls.map(|port| (port, " ssl"))];
+    let of_port =
+        |(port, ssl)| addresses.iter().map(move |address| format!("listen {address}:{port}{ssl} backlog=4096;"));
+    ports.into_iter().flatten().flat_map(of_port).collect::<Vec<_>>().join("\n    ")
+}
+
+/// Ten failures, as settings.env explains.
+fn server_statements(ports: &[u16]) -> String {
+    let server = |port: &u16| format!("server {} max_fails=10 fail_timeout=1s;", loopback(*port));
+    ports.iter().map(server).collect::<Vec<_>>().join("\n    ")
 }
 
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display())
-}
-
-fn fill_in(template: &str, values: &Values) -> String {
-    values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
 }
 
 pub(crate) fn part(dir: &StackDir, port: u16) -> Result<Part> {
@@ -112,10 +159,17 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    fn rendered(name: &str) -> String {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nginx").join(name);
+    fn rendered(ports: &[u16]) -> Vec<(String, String)> {
+        let workspace = Workspace::here().unwrap();
         let dir = StackDir::at(PathBuf::from("/a stack"));
-        fill_in(&fs::read_to_string(root).unwrap(), &values(&dir, 8080, &Behind::lambda_local(9000)))
+        let front = Front { port: 8080, tls: Some(8443), settings: &["BODY_LIMIT=2m".to_owned()] };
+        let mut settings = Settings::of(&workspace, &[]).unwrap();
+        for (name, value) in values(&dir, &front, &Behind::lambda_local(ports.to_vec()), Some(&Certificate::of(&dir))) {
+            settings.set(name, value).unwrap();
+        }
+        settings.say(front.settings).unwrap();
+        let templates = templates(&workspace.file("nginx")).unwrap().into_iter();
+        templates.map(|(name, text)| (name, settings.fill_in(&text))).collect()
     }
 
     /// Comments explain the capitals; statements must have none left.
@@ -125,24 +179,38 @@ mod tests {
 
     #[test]
     fn every_capital_is_filled_in() {
-        for name in ["nginx.conf.template", "passbook.conf.template"] {
-            let text = rendered(name);
+        let all = rendered(&[9000]);
+        assert_eq!(all.len(), 5, "nginx, passbook, problems, proxy, tls");
+        for (name, text) in all {
             assert!(statements(&text).iter().all(|line| !line.contains("${")), "{name}: {text}");
         }
     }
 
     #[test]
-    fn requests_go_to_the_function_url_with_their_path_untouched() {
-        let text = rendered("passbook.conf.template");
-        let text = statements(&text);
-        assert!(text.contains(&"proxy_pass http://api/lambda-url/api$request_uri;"));
-        assert!(text.contains(&"server 127.0.0.1:9000 max_fails=0;"));
-        assert!(text.contains(&"access_log \"/a stack/logs/access.log\" passbook buffer=64k flush=1s;"));
+    fn requests_go_to_the_function_urls_with_their_path_untouched() {
+        let all = rendered(&[9000, 9001]);
+        let (_, text) = all.iter().find(|(name, _)| name == "passbook.conf").unwrap();
+        let text = statements(text);
+        for statement in [
+            "proxy_pass http://api/lambda-url/api$request_uri;",
+            "server 127.0.0.1:9000 max_fails=10 fail_timeout=1s;",
+            "server 127.0.0.1:9001 max_fails=10 fail_timeout=1s;",
+            "access_log \"/a stack/logs/access.log\" passbook buffer=64k flush=1s;",
+            "client_max_body_size 2m;",
+            "include tls.conf;",
+        ] {
+            assert!(text.contains(&statement), "{statement}");
+        }
     }
 
     #[test]
     fn both_loopbacks_are_listened_at_where_there_are_two() {
-        assert_eq!(listen_statements(1, false), "listen 127.0.0.1:1 backlog=4096;");
-        assert!(listen_statements(1, true).contains("listen [::1]:1 backlog=4096;"));
+        let front = |tls| Front { port: 1, tls, settings: &[] };
+        assert_eq!(listen_statements(&front(None), false), "listen 127.0.0.1:1 backlog=4096;");
+        let all = listen_statements(&front(Some(2)), true);
+        assert!(
+            all.contains("listen [::1]:1 backlog=4096;") && all.contains("listen [::1]:2 ssl backlog=4096;"),
+            "{all}"
+        );
     }
 }

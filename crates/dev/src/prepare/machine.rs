@@ -25,6 +25,8 @@ impl PartialEq for Need {
 pub(crate) const NGINX: Need = Need { what: "nginx, the front door", package: "nginx", found: || has_program("nginx") };
 pub(crate) const AB: Need =
     Need { what: "ab, which makes the load", package: "apache2-utils", found: || has_program("ab") };
+pub(crate) const OPENSSL: Need =
+    Need { what: "openssl, which makes a certificate", package: "openssl", found: || has_program("openssl") };
 pub(crate) const CURL: Need =
     Need { what: "curl, to do what the README says", package: "curl", found: || has_program("curl") };
 pub(crate) const JAVA: Need =

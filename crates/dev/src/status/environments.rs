@@ -24,12 +24,15 @@ struct Environment {
     log: Option<String>,
 }
 
-/// Nothing while lambda-local does not answer.
 pub(crate) fn of(file: &StackFile) -> Vec<PartStatus> {
-    let Some(part) = file.part(lambda_local::NAME) else { return Vec::new() };
-    let answer = http::get(&format!("{}/status", part.address));
+    file.parts.iter().filter(|part| lambda_local::is_one(&part.name)).flat_map(|part| at(&part.address)).collect()
+}
+
+/// Nothing while lambda-local does not answer.
+fn at(address: &str) -> Vec<PartStatus> {
+    let answer = http::get(&format!("{address}/status"));
     let runtime = answer.ok().and_then(|answer| serde_json::from_value::<Runtime>(answer).ok());
-    runtime.map(|runtime| list(&runtime, &part.address)).unwrap_or_default()
+    runtime.map(|runtime| list(&runtime, address)).unwrap_or_default()
 }
 
 /// An environment has no address of its own; its function has.

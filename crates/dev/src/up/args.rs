@@ -1,10 +1,13 @@
 //! What `up` and `watch` can be told.
 
+use crate::part::lambda_local::FURTHER_BACK_ENDS;
 use clap::Args;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+const BACK_ENDS_AT_MOST: i64 = 1 + FURTHER_BACK_ENDS.len() as i64;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArgs {
@@ -24,6 +27,19 @@ pub(crate) struct UpArgs {
     /// Where NGINX listens on localhost; 0 picks a free port [default: that of last time, or 8080]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+
+    /// Also answer HTTPS at this port of localhost, with a certificate made here once; 0 picks a free port [default: 8443]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8443")]
+    pub(crate) tls: Option<u16>,
+
+    /// Back ends that NGINX shares the requests among: lambda-local, and beside it so many that run `api` alone (`watch`
+    /// has one, whatever is said)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=BACK_ENDS_AT_MOST))]
+    pub(crate) api_backends: u16,
+
+    /// Set a value of nginx/settings.env, for example CLIENT_LIMITS=on; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) nginx: Vec<String>,
 
     /// Directory of the stack: data, logs, settings [default: .local/stack]
     #[arg(long, value_name = "DIR")]

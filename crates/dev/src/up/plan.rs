@@ -2,6 +2,7 @@
 //! anything is started.
 
 use super::{Broker, Functions, UpArgs};
+use crate::part::lambda_local::FURTHER_BACK_ENDS;
 use crate::part::{kafka, mongod, nginx};
 use crate::ports::{self, Ports};
 use crate::stack::StackFile;
@@ -10,12 +11,16 @@ use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 
 const USUAL_PORT: u16 = 8080;
+const NGINX_TLS: &str = "nginx-tls";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) nginx: u16,
+    pub(crate) nginx_tls: Option<u16>,
     /// Where lambda-local listens, or cargo-lambda.
     pub(crate) functions: u16,
+    /// Where `api` alone is served, too.
+    pub(crate) further_back_ends: Vec<u16>,
     /// Only before cargo-lambda.
     pub(crate) gateway: Option<u16>,
     pub(crate) mongod: Option<u16>,
@@ -54,7 +59,14 @@ impl Plan {
         };
         Ok(Self {
             nginx: nginx_port(&mut ports, args.port, known(nginx::NAME))?,
+            nginx_tls: args.tls.map(|asked| asked_port(&mut ports, asked, known(NGINX_TLS), "--tls")).transpose()?,
             functions: ports.same_or_free(known("functions"))?,
+            further_back_ends: match functions {
+                Functions::LambdaLocal => further_back_ends(args.api_backends)
+                    .map(|name| ports.same_or_free(known(name)))
+                    .collect::<Result<_>>()?,
+                Functions::CargoLambda => Vec::new(),
+            },
             gateway,
             mongod,
             mongo_uri: args.mongo.clone().unwrap_or_else(|| mongod.map(mongod::uri).unwrap_or_default()),
@@ -80,24 +92,34 @@ impl Plan {
         };
         let always = [(nginx::NAME, self.nginx), ("functions", self.functions)];
         let sometimes = [self.gateway.map(|port| ("gateway", port)), self.mongod.map(|port| (mongod::NAME, port))];
-        let all = always.into_iter().chain(sometimes.into_iter().flatten()).chain(broker);
+        let tls = self.nginx_tls.map(|port| (NGINX_TLS, port));
+        let back_ends = FURTHER_BACK_ENDS.into_iter().zip(self.further_back_ends.iter().copied());
+        let all = always.into_iter().chain(sometimes.into_iter().flatten()).chain(broker).chain(tls).chain(back_ends);
         all.map(|(name, port)| (name.to_owned(), port)).collect()
     }
 }
 
 fn nginx_port(ports: &mut Ports, asked: Option<u16>, last: Option<u16>) -> Result<u16> {
     match (asked, last) {
-        (Some(0), last) => ports.same_or_free(last),
-        (Some(port), _) | (None, Some(port)) => free_or_explained(port),
-        (None, None) => free_or_explained(USUAL_PORT),
+        (Some(asked), last) => asked_port(ports, asked, last, "--port"),
+        (None, last) => free_or_explained(last.unwrap_or(USUAL_PORT), "--port"),
     }
 }
 
-fn free_or_explained(port: u16) -> Result<u16> {
+fn asked_port(ports: &mut Ports, asked: u16, last: Option<u16>, option: &str) -> Result<u16> {
+    if asked == 0 { ports.same_or_free(last) } else { free_or_explained(asked, option) }
+}
+
+fn free_or_explained(port: u16, option: &str) -> Result<u16> {
     if ports::is_free(port) {
         return Ok(port);
     }
-    bail!("port {port} is taken by another program; choose another with --port N, or let --port 0 pick a free one")
+    bail!("port {port} is taken by another program; choose another with {option} N, or let {option} 0 pick a free one")
+}
+
+/// All but the first, by their names.
+fn further_back_ends(count: u16) -> impl Iterator<Item = &'static str> {
+    FURTHER_BACK_ENDS.into_iter().take(usize::from(count).saturating_sub(1))
 }
 
 /// A replica set knows its member by address, so data and port belong together.
@@ -151,6 +173,25 @@ mod tests {
         let plan = plan(&dir, &words, &StackFile::default()).unwrap();
         assert_eq!((plan.brokers.as_str(), plan.mongo_uri.as_str()), ("b:1", "mongodb://m/"));
         assert_eq!(plan.ports().keys().collect::<Vec<_>>(), ["functions", "nginx"]);
+    }
+
+    #[test]
+    fn each_back_end_and_tls_have_a_port_of_their_own() {
+        let (_temp, dir) = empty_dir();
+        let words = ["--port", "0", "--tls", "0", "--api-backends", "3", "--broker", "b:1", "--mongo", "mongodb://m/"];
+        let plan = plan(&dir, &words, &StackFile::default()).unwrap();
+        let ports = plan.ports();
+        let names = ["functions", "lambda-local-2", "lambda-local-3", "nginx", "nginx-tls"];
+        assert_eq!(ports.keys().collect::<Vec<_>>(), names);
+        assert_eq!(ports.values().collect::<std::collections::HashSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn tls_without_a_port_is_at_the_usual_one() {
+        for (words, port) in [(vec![], None), (vec!["--tls"], Some(8443)), (vec!["--tls", "9443"], Some(9443))] {
+            let words = Words::parse_from([vec!["up"], words].concat());
+            assert_eq!(words.up.tls, port);
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) fn supervise(
         stop_after_failure(&mut supervisor, &error)?;
         return Err(error);
     }
-    announce(&supervisor, began);
+    announce(dir, &plan, began);
     let signal = match supervisor.watch() {
         Ok(signal) => signal,
         Err(error) => {
@@ -131,14 +131,19 @@ fn farewell(supervisor: &mut Supervisor) -> Result<()> {
     supervisor.write_file()
 }
 
-fn announce(supervisor: &Supervisor, began: Instant) {
-    let url = &supervisor.file.url;
+fn announce(dir: &StackDir, plan: &Plan, began: Instant) {
+    let url = nginx::url(plan.nginx);
     say::print(format_args!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed())));
     say::print(format_args!("  curl -i {url}/transaction -H 'content-type: application/json' \\"));
     say::print(format_args!(
         "    -d '{{\"type\":\"deposit\",\"account\":\"alice\",\"amount\":2500,\"currency\":\"EUR\"}}'"
     ));
-    say::print(format_args!("  curl {url}/accounts/alice\n"));
+    say::print(format_args!("  curl {url}/accounts/alice"));
+    if let Some(port) = plan.nginx_tls {
+        let certificate = nginx::Certificate::of(dir).certificate;
+        say::print(format_args!("  curl --cacert {} https://localhost:{port}/accounts/alice", certificate.display()));
+    }
+    say::print("");
     say::print(format_args!("Ctrl-C or `cargo dev down` settles what is in the log and stops it."));
 }
 
@@ -151,7 +156,8 @@ fn what_stays(plan: &Plan) -> &'static str {
 
 /// Topics on a broker that forgets are made again each time it comes back, and lambda-local must join them anew.
 fn dependants_of_a_forgetful_broker() -> Vec<&'static str> {
-    vec![part::lambda_local::NAME, part::lambda_local::POLLER]
+    let functions = [part::lambda_local::NAME, part::lambda_local::POLLER];
+    functions.into_iter().chain(part::lambda_local::FURTHER_BACK_ENDS).collect()
 }
 
 #[cfg(test)]

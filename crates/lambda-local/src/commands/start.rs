@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lambda_local::local::{Local, Options};
+use lambda_local::template::{FunctionSpec, Template};
 
 use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience};
 
@@ -39,12 +40,15 @@ pub(crate) struct Args {
     /// Leave the event sources alone, for a `lambda-local poll` beside this one.
     #[arg(long)]
     no_event_sources: bool,
+    /// Run this function of the template alone, with its URL and event sources. May be given several times.
+    #[arg(long = "function", value_name = "NAME")]
+    functions: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let listener = listen(args.listen)?;
     let address = listener.local_addr()?;
-    let template = args.template.read(Some(address))?;
+    let template = only(args.template.read(Some(address))?, &args.functions)?;
     if let Some(folder) = &args.log_dir {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
@@ -65,6 +69,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     interrupted().await?;
     local.stop(patience(&options.template)).await;
     Ok(0)
+}
+
+/// The template with the functions asked for, by any of their names; with all of them where none was.
+fn only(mut template: Template, asked: &[String]) -> anyhow::Result<Template> {
+    let is = |function: &FunctionSpec, name: &String| {
+        [Some(&function.name), Some(&function.logical_id), function.function_name.as_ref()].contains(&Some(name))
+    };
+    let unknown = asked.iter().find(|name| !template.functions.iter().any(|function| is(function, name)));
+    if let Some(unknown) = unknown {
+        let known: Vec<_> = template.functions.iter().map(|function| function.name.as_str()).collect();
+        bail!("--function {unknown}: the template has no such function; it has {}", known.join(", "));
+    }
+    template.functions.retain(|function| asked.is_empty() || asked.iter().any(|name| is(function, name)));
+    Ok(template)
 }
 
 fn announce(address: SocketAddr, options: &Options) {

@@ -108,6 +108,19 @@ fn nonsense_is_refused_at_the_door_with_all_of_it() {
     }
     assert!(start(&function("Timeout: 3"), &[]).contains("there is no program at"));
     assert!(start(&function("Timeout: 3"), &["--parameter", "X=1"]).contains("--parameter X"));
+    let unknown = start(&function("Timeout: 3"), &["--function", "G"]);
+    assert!(unknown.contains("--function G") && unknown.contains("it has F"), "{unknown}");
     assert!(start("{", &[]).contains("not readable YAML"));
     assert!(start("Resources: {}", &[]).contains("holds no AWS::Serverless::Function"));
+}
+
+#[tokio::test]
+async fn only_the_functions_asked_for_run() {
+    // By the binary's name and by `FunctionName`.
+    let stack = Stack::start(&["--function", "multi", "--function", "the-single-one"]);
+    assert_eq!((stack.get("multi/echo").await.0, stack.get("single/echo").await.0), (200, 200));
+    assert_eq!(stack.get("closed/echo").await.0, 403, "no such URL");
+    let status = stack.program.status().await;
+    let names: Vec<_> = status["functions"].as_array().unwrap().iter().map(|function| &function["name"]).collect();
+    assert_eq!(names, ["multi", "single"]);
 }

@@ -3,7 +3,7 @@
 use super::super::plan::{BrokerPlan, Plan};
 use super::super::{Functions, UpArgs, first_deposit};
 use crate::operator::Operator;
-use crate::part::lambda_local::{Parameters, poller};
+use crate::part::lambda_local::{FURTHER_BACK_ENDS, Parameters, poller};
 use crate::part::{cargo_lambda, gateway, kafka, lambda_local, mongod, nginx, tansu};
 use crate::prepare::{self, Pinned};
 use crate::say::{self, Step};
@@ -38,7 +38,8 @@ pub(crate) fn bring_up(
         Functions::LambdaLocal => run_functions(workspace, dir, plan, &parameters, supervisor)?,
         Functions::CargoLambda => watch_functions(workspace, plan, &parameters, supervisor)?,
     };
-    nginx::prepare(workspace, dir, plan.nginx, &behind)?;
+    let front = nginx::Front { port: plan.nginx, tls: plan.nginx_tls, settings: &args.nginx };
+    nginx::prepare(workspace, dir, &front, &behind)?;
     supervisor.launch(nginx::part(dir, plan.nginx)?)?;
     supervisor.await_ready(nginx::NAME)?;
     first_deposit::settle(supervisor, &nginx::url(plan.nginx), functions)?;
@@ -130,8 +131,14 @@ fn run_functions(
     supervisor: &mut Supervisor,
 ) -> Result<nginx::Behind> {
     supervisor.launch(lambda_local::part(workspace, dir, plan.functions, parameters))?;
+    let further = || FURTHER_BACK_ENDS.into_iter().zip(plan.further_back_ends.iter().copied());
+    for (name, port) in further() {
+        supervisor.launch(lambda_local::further_back_end(name, workspace, dir, port, parameters))?;
+    }
     supervisor.await_ready(lambda_local::NAME)?;
-    Ok(nginx::Behind::lambda_local(plan.functions))
+    further().try_for_each(|(name, _)| supervisor.await_ready(name))?;
+    let ports = [plan.functions].into_iter().chain(plan.further_back_ends.iter().copied());
+    Ok(nginx::Behind::lambda_local(ports.collect()))
 }
 
 fn watch_functions(
