@@ -1,5 +1,6 @@
 //! The commands of the command line, and what they share.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,10 @@ pub(crate) struct TemplateArgs {
     /// A value for a parameter of the template. May be given several times.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) parameters: Vec<(String, String)>,
+    /// The same with the value in a file, for a secret: everybody on the machine can read arguments. A newline at its end
+    /// does not count.
+    #[arg(long = "parameter-file", value_name = "NAME=FILE", value_parser = pair)]
+    pub(crate) parameter_files: Vec<(String, String)>,
     /// An environment variable for every function, over the template's own. May be given several times.
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) variables: Vec<(String, String)>,
@@ -84,7 +89,7 @@ impl TemplateArgs {
         let text = std::fs::read_to_string(&self.template)
             .with_context(|| format!("cannot read the template {file}; name it with --template FILE"))?;
         let inputs = Inputs {
-            parameters: self.parameters.iter().cloned().collect(),
+            parameters: self.values()?,
             variables: self.variables.iter().cloned().collect(),
             region: self.region.clone(),
             base_url: address.map(|address| format!("http://{address}")),
@@ -94,6 +99,16 @@ impl TemplateArgs {
             tracing::info!("not supported: {line}");
         }
         Ok(template)
+    }
+
+    /// The values of the parameters, those in files included; of two for one parameter the file's counts.
+    fn values(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut values: BTreeMap<_, _> = self.parameters.iter().cloned().collect();
+        for (name, file) in &self.parameter_files {
+            let text = std::fs::read_to_string(file).with_context(|| format!("--parameter-file {name}={file}"))?;
+            values.insert(name.clone(), text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        Ok(values)
     }
 }
 
@@ -148,4 +163,36 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// How long what is in flight may take when the program is asked to stop: as long as any function of the template may.
 pub(crate) fn patience(template: &Template) -> Duration {
     template.functions.iter().map(|function| function.timeout).max().unwrap_or_default() + MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        template: TemplateArgs,
+    }
+
+    #[test]
+    fn a_value_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uri");
+        std::fs::write(&file, "mongodb://u:p=w@h\n").unwrap();
+        let secret = format!("MongoUri={}", file.display());
+        let words = ["start", "--parameter", "A=1", "--parameter", "MongoUri=x", "--parameter-file", &secret];
+        let values = Words::parse_from(words).template.values().unwrap();
+        assert_eq!(values["MongoUri"], "mongodb://u:p=w@h");
+        assert_eq!(values["A"], "1");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_the_parameter() {
+        let words = ["start", "--parameter-file", "MongoUri=/no/such/file"];
+        let error = Words::parse_from(words).template.values().unwrap_err();
+        assert_eq!(error.to_string(), "--parameter-file MongoUri=/no/such/file");
+    }
 }

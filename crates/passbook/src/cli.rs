@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
@@ -38,6 +40,9 @@ pub(crate) struct Places {
     /// MongoDB's connection string [env: MONGODB_URI]
     #[arg(long, global = true, value_name = "URI")]
     pub(crate) mongo: Option<String>,
+    /// A file with the connection string, which may hold a password
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "mongo")]
+    pub(crate) mongo_file: Option<PathBuf>,
     /// The database the books are in; `passbook` unless told [env: MONGODB_DATABASE]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) database: Option<String>,

@@ -1,5 +1,7 @@
 //! From the arguments and the environment to the log and the books.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,7 +21,9 @@ impl cli::Places {
     }
 
     pub(crate) async fn store(&self) -> anyhow::Result<Store> {
-        let config = StoreConfig::from_lookup(|name| self.look_up(name)).map_err(Usage::new)?;
+        let in_file = self.mongo_file.as_deref().map(read_line).transpose()?;
+        let look_up = |name: &str| in_file.clone().filter(|_| name == "MONGODB_URI").or_else(|| self.look_up(name));
+        let config = StoreConfig::from_lookup(look_up).map_err(Usage::new)?;
         Store::connect(config).await.context("MONGODB_URI")
     }
 
@@ -36,8 +40,30 @@ impl cli::Places {
     }
 }
 
+/// What a file holds but for the newline at its end.
+fn read_line(file: &Path) -> anyhow::Result<String> {
+    let text =
+        fs::read_to_string(file).map_err(|error| Usage::new(format!("--mongo-file {}: {error}", file.display())))?;
+    Ok(text.trim_end().to_owned())
+}
+
 /// How far the command topic's partitions have been settled.
 pub(crate) async fn fences_of(store: &Store) -> anyhow::Result<Vec<Fence>> {
     let fences = store.fences().await?;
     Ok(fences.into_iter().filter(|fence| fence.topic == COMMANDS).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_in_a_file_is_read_without_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uri");
+        fs::write(&file, "mongodb://u:p@h/\n").unwrap();
+        assert_eq!(read_line(&file).unwrap(), "mongodb://u:p@h/");
+        let missing = read_line(&folder.path().join("none")).unwrap_err();
+        assert!(missing.is::<Usage>() && missing.to_string().starts_with("--mongo-file "), "{missing}");
+    }
 }
