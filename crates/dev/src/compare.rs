@@ -1,4 +1,7 @@
-//! What was printed against what the README shows, where `…` stands for whatever differs from run to run (ids, times).
+//! What was printed against what is written: by the README, or beside a sample event. `…` stands for whatever differs from
+//! run to run (ids, times).
+
+use serde_json::Value;
 
 const ANYTHING: char = '…';
 
@@ -23,9 +26,40 @@ fn find_within_value(text: &str, piece: &str) -> Option<usize> {
     (!text[..at].contains('"')).then_some(at)
 }
 
+/// The same for JSON: an object has the fields shown and no other, in any order; `…` may stand in texts alone.
+pub(crate) fn same(shown: &Value, printed: &Value) -> bool {
+    match (shown, printed) {
+        (Value::Object(shown), Value::Object(printed)) => {
+            shown.len() == printed.len()
+                && shown.iter().all(|(name, value)| printed.get(name).is_some_and(|printed| same(value, printed)))
+        }
+        (Value::Array(shown), Value::Array(printed)) => {
+            shown.len() == printed.len() && shown.iter().zip(printed).all(|(shown, printed)| same(shown, printed))
+        }
+        (Value::String(shown), Value::String(printed)) => matches(shown, printed),
+        _ => shown == printed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_may_differ_in_the_order_of_fields_and_where_texts_are_left_out() {
+        let shown = json!({"a": ["x…", 1], "b": r#"{"id":"…","n":1}"#, "c": null});
+        for (printed, expected) in [
+            (json!({"c": null, "b": r#"{"id":"7","n":1}"#, "a": ["xyz", 1]}), true),
+            (json!({"a": ["xyz", 2], "b": r#"{"id":"7","n":1}"#, "c": null}), false),
+            (json!({"a": ["xyz"], "b": r#"{"id":"7","n":1}"#, "c": null}), false),
+            (json!({"a": ["xyz", 1], "b": r#"{"id":"7","n":2}"#, "c": null}), false),
+            (json!({"a": ["xyz", 1], "b": r#"{"id":"7","n":1}"#, "d": null}), false),
+            (json!({"a": ["xyz", 1], "b": r#"{"id":"7","n":1}"#, "c": null, "d": 1}), false),
+        ] {
+            assert_eq!(same(&shown, &printed), expected, "{printed}");
+        }
+    }
 
     #[test]
     fn only_what_is_left_out_may_differ() {

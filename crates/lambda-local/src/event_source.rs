@@ -28,6 +28,7 @@ mod poller;
 mod positions;
 mod progress;
 mod record;
+pub mod recording;
 mod response;
 #[cfg(test)]
 mod simulation;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,21 +15,22 @@ use crate::support::{Program, Stack, folder, run, until};
 
 const PARTITIONS: i32 = 4;
 
-fn brokers() -> Vec<String> {
+pub(crate) fn brokers() -> Vec<String> {
     let kafka = std::env::var("PASSBOOK_TEST_KAFKA")
         .expect("PASSBOOK_TEST_KAFKA is not set: give the bootstrap servers of a broker, or run `cargo dev test`");
     [Some(kafka), std::env::var("PASSBOOK_TEST_TANSU").ok()].into_iter().flatten().collect()
 }
 
 /// A topic of its own on a broker, and what a function `reader` made of it.
-struct Topic {
-    name: String,
+pub(crate) struct Topic {
+    pub(crate) name: String,
     folder: TempDir,
+    config: ClientConfig,
     producer: FutureProducer,
 }
 
 impl Topic {
-    async fn create(brokers: &str, properties: &str) -> Self {
+    pub(crate) async fn create(brokers: &str, properties: &str) -> Self {
         let name = format!("lambda-local-{}", uuid::Uuid::new_v4().simple());
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers);
@@ -38,16 +39,16 @@ impl Topic {
         for outcome in admin.create_topics([&topic], &AdminOptions::new()).await.unwrap() {
             outcome.unwrap();
         }
-        let producer = config.set("linger.ms", "5").create().unwrap();
+        let producer = config.clone().set("linger.ms", "5").create().unwrap();
         let folder = folder(&template(brokers, &name, properties));
-        Self { name, folder, producer }
+        Self { name, folder, config, producer }
     }
 
-    fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.folder.path().join(file).to_str().unwrap().to_owned()
     }
 
-    fn start(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Program {
         let variables = [
             format!("RECORD_TO={}", self.path("records")),
             format!("FAIL_WITH={}", self.path("fail")),
@@ -72,7 +73,7 @@ impl Topic {
     }
 
     /// Writes records `<from>..<to>`, spread over the partitions.
-    async fn write(&self, numbers: std::ops::Range<i32>) {
+    pub(crate) async fn write(&self, numbers: std::ops::Range<i32>) {
         self.write_at(numbers, now_s() * 1_000).await;
     }
 
@@ -84,6 +85,14 @@ impl Topic {
             self.producer.send(record, Duration::from_secs(30)).await.unwrap();
         });
         futures::future::join_all(sent).await;
+    }
+
+    /// Has the broker forget the records of a partition before an offset, as retention does.
+    pub(crate) async fn forget_before(&self, partition: i32, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(&self.name, partition, Offset::Offset(offset)).unwrap();
+        admin.delete_records(&before, &AdminOptions::new()).await.unwrap();
     }
 
     fn fail_with(&self, what: &str) {
@@ -103,7 +112,7 @@ impl Topic {
         text.split("--\n").map(batch).filter(|batch: &Vec<_>| !batch.is_empty()).collect()
     }
 
-    fn seen(&self) -> Vec<(i32, i64)> {
+    pub(crate) fn seen(&self) -> Vec<(i32, i64)> {
         self.batches().into_iter().flatten().collect()
     }
 }

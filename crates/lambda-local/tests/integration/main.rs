@@ -11,5 +11,6 @@ mod invoking;
 mod kafka;
 mod limits;
 mod processes;
+mod recording;
 mod support;
 mod urls;
