@@ -2,7 +2,7 @@
 
 use crate::up::UpArgs;
 use crate::workspace::Workspace;
-use crate::{bench, down, invoke, load, logs, readme, status, test, up};
+use crate::{bench, down, invoke, load, logs, readme, record, replay, status, test, up};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -40,6 +40,10 @@ enum Command {
     Logs(logs::LogsArgs),
     /// Invoke a function with an event from a file and print its answer
     Invoke(invoke::InvokeArgs),
+    /// Invoke with the sample events of events/, and compare each answer with the one written beside the event
+    Replay(replay::ReplayArgs),
+    /// Record a batch of the log as the event that `settler` gets for it, to be replayed with `invoke`
+    Record(record::RecordArgs),
     /// Measure the running stack with ApacheBench
     Load(load::LoadArgs),
     /// Measure one part by itself
@@ -73,6 +77,8 @@ impl Cli {
             Some(Command::Status(args)) => status::run(&workspace, &args),
             Some(Command::Logs(args)) => logs::run(&workspace, &args),
             Some(Command::Invoke(args)) => invoke::run(&workspace, &args),
+            Some(Command::Replay(args)) => replay::run(&workspace, &args),
+            Some(Command::Record(args)) => record::run(&workspace, &args),
             Some(Command::Load(args)) => load::run(&workspace, &args),
             Some(Command::Bench(args)) => bench::run(&workspace, &args),
             Some(Command::Test(args)) => test::run(&workspace, &args),

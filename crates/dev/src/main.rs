@@ -10,7 +10,9 @@
 
 mod bench;
 mod cli;
+mod compare;
 mod down;
+mod emulator;
 mod exit;
 mod http;
 mod invoke;
@@ -23,6 +25,9 @@ mod ports;
 mod prepare;
 mod process;
 mod readme;
+mod record;
+mod replay;
+mod samples;
 mod say;
 mod stack;
 mod status;

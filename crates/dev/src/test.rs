@@ -18,7 +18,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-const PARTS: [Pinned; 4] = [Pinned::Mongod, Pinned::Kafka, Pinned::Tansu, Pinned::CargoLambda];
+const PARTS: [Pinned; 5] = [Pinned::Mongod, Pinned::Kafka, Pinned::Tansu, Pinned::CargoLambda, Pinned::Rie];
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {

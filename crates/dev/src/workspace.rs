@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The functions and tools `up` builds, in release.
 pub(crate) const BUILT: [&str; 4] = ["api", "settler", "lambda-local", "passbook"];
+/// Those of them that Lambda runs.
+pub(crate) const FUNCTIONS: [&str; 2] = ["api", "settler"];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {

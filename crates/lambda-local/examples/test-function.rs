@@ -48,7 +48,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "environment" => Ok(std::env::vars().collect()),
         "context" => Ok(json!({
             "deadline": context.deadline, "arn": context.invoked_function_arn, "id": context.request_id,
-            "trace": context.xray_trace_id, "pid": std::process::id(),
+            "trace": context.xray_trace_id, "pid": std::process::id(), "client": context.client_context,
         })),
         other => Err(format!("no such verb: {other}").into()),
     }

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) mod gateway;
 pub(crate) mod invoke;
 pub(crate) mod poll;
+pub(crate) mod record;
 pub(crate) mod start;
 
 /// This program's own log: warnings and news on standard error, more with RUST_LOG.
@@ -54,23 +55,36 @@ pub(crate) struct TemplateArgs {
 /// How Kafka event sources are polled.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct KafkaArgs {
+    #[command(flatten)]
+    brokers: BrokerArgs,
+    /// Retry failed batches and asynchronous invocations after milliseconds instead of seconds: for tests.
+    #[arg(long)]
+    pub(crate) fast_retry: bool,
+}
+
+/// How the brokers of Kafka event sources are reached.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BrokerArgs {
     /// A librdkafka setting for the pollers (security.protocol, sasl.username, …). May be given several times.
     #[arg(long = "kafka-config", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) kafka_config: Vec<(String, String)>,
     /// The brokers of MSK event sources, which a template names only by the cluster's ARN.
     #[arg(long, value_name = "HOST:PORT,…")]
     pub(crate) msk_bootstrap_servers: Option<String>,
-    /// Retry failed batches and asynchronous invocations after milliseconds instead of seconds: for tests.
-    #[arg(long)]
-    pub(crate) fast_retry: bool,
 }
 
 impl KafkaArgs {
     pub(crate) fn options(&self) -> KafkaOptions {
+        KafkaOptions { fast_retry: self.fast_retry, ..self.brokers.options() }
+    }
+}
+
+impl BrokerArgs {
+    pub(crate) fn options(&self) -> KafkaOptions {
         KafkaOptions {
             config: self.kafka_config.clone(),
             msk_bootstrap_servers: self.msk_bootstrap_servers.clone(),
-            fast_retry: self.fast_retry,
+            fast_retry: false,
         }
     }
 }

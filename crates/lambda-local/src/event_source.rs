@@ -31,6 +31,7 @@ mod positions;
 mod prepared;
 mod progress;
 mod record;
+pub mod recording;
 mod response;
 #[cfg(test)]
 mod simulation;

@@ -27,6 +27,8 @@ enum Command {
     Gateway(commands::gateway::Args),
     /// Invokes a function once and prints its answer; exit status 1 when the function failed.
     Invoke(commands::invoke::Args),
+    /// Records a stretch of a topic as the event its function would be invoked with, to be replayed with `invoke`.
+    Record(commands::record::Args),
 }
 
 fn main() {
@@ -53,5 +55,6 @@ async fn run(command: Command) -> anyhow::Result<i32> {
         Command::Poll(args) => commands::poll::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Invoke(args) => commands::invoke::run(args).await,
+        Command::Record(args) => commands::record::run(&args),
     }
 }

@@ -8,6 +8,7 @@
 mod benchmark;
 mod chaos;
 mod door;
+mod events;
 mod keys;
 mod lifecycle;
 mod money;
@@ -37,6 +38,7 @@ fn main() {
         unreadable::trials(),
         benchmark::trials(),
         tools::trials(),
+        events::trials(),
         lifecycle::trials(),
         watch::trials(),
         shared::last_trial(&shared::CALM),

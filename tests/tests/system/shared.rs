@@ -8,16 +8,16 @@ use libtest_mimic::Trial;
 use system_tests::logs::Expected;
 use system_tests::{Options, Stack};
 
-use crate::{door, outage};
+use crate::{door, events, outage};
 
 /// Nothing is broken here.
-pub(crate) static CALM: Shared = Shared::new("the calm stack", &door::EXPECTED);
+pub(crate) static CALM: Shared = Shared::new("the calm stack", &[&door::EXPECTED, &events::EXPECTED]);
 /// Parts are killed and stopped here.
-pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &outage::EXPECTED);
+pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &[&outage::EXPECTED]);
 
 pub(crate) struct Shared {
     name: &'static str,
-    expected: &'static [Expected],
+    expected: &'static [&'static [Expected]],
     stack: Mutex<Slot>,
     /// A test did, by an error or a panic.
     failed: AtomicBool,
@@ -32,7 +32,7 @@ enum Slot {
 }
 
 impl Shared {
-    const fn new(name: &'static str, expected: &'static [Expected]) -> Self {
+    const fn new(name: &'static str, expected: &'static [&'static [Expected]]) -> Self {
         Self { name, expected, stack: Mutex::new(Slot::NotYet), failed: AtomicBool::new(false) }
     }
 
@@ -63,7 +63,7 @@ impl Shared {
                 if self.failed.load(Ordering::Relaxed) {
                     stack.a_test_failed();
                 }
-                stack.finish(self.expected).context(self.name)
+                stack.finish(&self.expected.concat()).context(self.name)
             }
             Slot::NotYet | Slot::Failed(_) | Slot::Finished => Ok(()),
         }

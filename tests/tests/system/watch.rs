@@ -1,13 +1,18 @@
-//! The same functions under `cargo lambda watch`: money moves, an edit is live at the next request, a burst is queued.
+//! The same functions under `cargo lambda watch`: money moves, sample events are answered as written, an edit is live at the
+//! next request, a burst is queued.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
+use serde_json::Value;
 use system_tests::logs::Expected;
-use system_tests::{Options, Sources, Stack, ab, deposit, operator, wait_until};
+use system_tests::{Options, Sources, Stack, ab, deposit, operator, root, wait_until};
 
+use crate::events;
 use crate::shared::lone_trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -32,6 +37,8 @@ fn edit_of_a_handler_is_live_at_the_next_request() -> Result<()> {
     let stack = Stack::start(Options { watch: Some(Sources::copy()?), ..Options::default() })?;
     let client = stack.client();
     assert_eq!(client.settle(&deposit("watched", 500))?["status"], "posted");
+    events::replay_all(&stack, &[])?;
+    cargo_lambda_invoke_prints_the_same_answer(&stack)?;
 
     stack.sources()?.edit("functions/api/src/routes.rs", "nothing stands at", "nothing whatever stands at")?;
     wait_until("the edit is live", COMPILED_WITHIN, || {
@@ -49,7 +56,26 @@ fn edit_of_a_handler_is_live_at_the_next_request() -> Result<()> {
     let report = ab::run(stack.url(), 2_000, 150)?;
     ensure!((report.complete, report.failed, report.non_2xx) == (2_000, 0, 0), "{report:?}");
     operator::settle_all(&stack, Duration::from_secs(60))?;
-    stack.finish(&EXPECTED)
+    stack.finish(&[&EXPECTED[..], &events::EXPECTED].concat())
+}
+
+fn cargo_lambda_invoke_prints_the_same_answer(stack: &Stack) -> Result<()> {
+    let (_, port) = stack.address("cargo-lambda")?.rsplit_once(':').context("cargo-lambda has no port")?;
+    let mut invoke = Command::new(part("cargo-lambda")?);
+    invoke.args(["lambda", "invoke", "settler", "--invoke-address", "127.0.0.1", "--invoke-port", port]);
+    let output = invoke.args(["--data-file", "events/kafka/self-managed.json"]).current_dir(root()).output()?;
+    let said = || format!("{output:?}");
+    ensure!(output.status.success(), said());
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).with_context(said)?, events::answer_of_self_managed()?);
+    Ok(())
+}
+
+/// A pinned program, fetched for these tests.
+fn part(name: &str) -> Result<PathBuf> {
+    let parts = root().join(".local/parts");
+    let named = format!("{name}-");
+    let found = fs::read_dir(&parts)?.flatten().find(|part| part.file_name().to_string_lossy().starts_with(&named));
+    Ok(found.with_context(|| format!("no {name} in {}", parts.display()))?.path().join(name))
 }
 
 /// What the functions depend on is compiled once, by whatever command came first.

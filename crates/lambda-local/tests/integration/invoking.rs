@@ -141,3 +141,24 @@ async fn the_command_line_invokes_too() {
     let (code, _, problem) = invoke(json!({}), "nobody");
     assert!(code == Some(1) && problem.contains("not reached"), "{problem}");
 }
+
+#[tokio::test]
+async fn a_client_context_goes_along_from_a_file() {
+    let stack = Stack::start(&[]);
+    let (event, context) = (stack.folder.path().join("event.json"), stack.folder.path().join("context.json"));
+    std::fs::write(&event, r#"{"do":"context"}"#).unwrap();
+    let invoke = |written: &str| {
+        std::fs::write(&context, written).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-local"));
+        command.args(["invoke", "single"]).arg(&event).args(["--endpoint", &stack.program.url]);
+        command.arg("--client-context").arg(&context).output().unwrap()
+    };
+    let output = invoke("{\n  \"custom\": {\"branch\": \"Z\\u00fcrich\"}\n}\n");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(told["client"]["custom"]["branch"], "Z\u{fc}rich", "on several lines as on one: {told}");
+    for (written, why) in [("{", "is not JSON"), ("{\"custom\": {\"branch\": \"Z\u{fc}rich\"}}", "is not ASCII")] {
+        let output = invoke(written);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+}

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -26,6 +26,7 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) template: String,
     pub(crate) folder: TempDir,
+    config: ClientConfig,
     producer: FutureProducer,
 }
 
@@ -39,13 +40,13 @@ impl Topic {
         for outcome in admin.create_topics([&topic], &AdminOptions::new()).await.unwrap() {
             outcome.unwrap();
         }
-        let producer = config.set("linger.ms", "5").create().unwrap();
+        let producer = config.clone().set("linger.ms", "5").create().unwrap();
         let template = template(brokers, &name, properties);
         let folder = folder(&template);
-        Self { name, template, folder, producer }
+        Self { name, template, folder, config, producer }
     }
 
-    fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.folder.path().join(file).to_str().unwrap().to_owned()
     }
 
@@ -56,7 +57,7 @@ impl Topic {
         values.map(|(name, value)| (name.to_owned(), value))
     }
 
-    fn start(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Program {
         let variables = self.variables().map(|(name, value)| format!("{name}={value}"));
         let mut all: Vec<&str> = variables.iter().flat_map(|variable| ["--env", variable.as_str()]).collect();
         all.extend(arguments);
@@ -89,6 +90,14 @@ impl Topic {
             self.producer.send(record, Duration::from_secs(30)).await.unwrap();
         });
         futures::future::join_all(sent).await;
+    }
+
+    /// Has the broker forget the records of a partition before an offset, as retention does.
+    pub(crate) async fn forget_before(&self, partition: i32, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(&self.name, partition, Offset::Offset(offset)).unwrap();
+        admin.delete_records(&before, &AdminOptions::new()).await.unwrap();
     }
 
     pub(crate) fn fail_with(&self, what: &str) {

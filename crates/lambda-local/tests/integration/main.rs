@@ -12,5 +12,6 @@ mod invoking;
 mod kafka;
 mod limits;
 mod processes;
+mod recording;
 mod support;
 mod urls;
