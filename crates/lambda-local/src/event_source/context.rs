@@ -31,7 +31,7 @@ pub(crate) enum Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     asked: Mutex<VecDeque<Asked>>,
-    closing: AtomicBool,
+    attended: AtomicBool,
     last_lines: Mutex<HashMap<String, (Instant, u64)>>,
     pub(crate) wake: Arc<Notify>,
 }
@@ -42,9 +42,9 @@ impl Context {
         lock(&self.asked).pop_front()
     }
 
-    /// From now on nobody answers: what is asked while the consumer closes is done at once.
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+    /// Whether there is somebody who answers. Without, what is asked is done at once: a consumer that is dropped waits for it.
+    pub(crate) fn attend(&self, attended: bool) {
+        self.attended.store(attended, Ordering::Relaxed);
     }
 
     /// Logs a line unless one of its kind was logged a moment ago; how many were left out is said with the next.
@@ -88,7 +88,7 @@ impl ConsumerContext for Context {
     /// waited for here, on the poller's thread.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let to_take = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Relaxed) {
+        if !self.attended.load(Ordering::Relaxed) {
             let done = if to_take { take(consumer, partitions) } else { give_back(consumer, partitions) };
             return done.unwrap_or_else(|error| self.log_limited("rebalance", &error.to_string()));
         }

@@ -93,6 +93,7 @@ struct Poller {
 
 /// Polls until told to stop, then waits for what is in flight and commits it.
 pub(super) async fn run(setup: Setup) {
+    setup.consumer.context().attend(true);
     let now = Instant::now();
     let mut poller = Poller {
         wake: Arc::clone(&setup.consumer.context().wake),
@@ -327,20 +328,26 @@ impl Poller {
         let _ = tokio::task::spawn_blocking(move || self.close()).await;
     }
 
-    /// In this order: the queues, which are parts of the consumer; what is left to commit; what the group still waits for;
-    /// the consumer, which leaves the group and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
+    /// In this order: the queues, which are parts of the consumer; what is left to commit; the consumer, which leaves the group
+    /// and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
     fn close(mut self) {
         self.queues.clear();
         if let Some(positions) = self.unsent() {
             let outcome = self.setup.consumer.commit(&positions, CommitMode::Sync);
             self.committed(outcome);
         }
-        self.setup.consumer.context().close();
-        self.handover.given_up();
-        self.answer(Instant::now());
         let progress = Arc::clone(&self.setup.progress);
         drop(self);
         progress.stopped();
+    }
+}
+
+/// However it comes to its end: the consumer does not come to its own before the group has what it waits for.
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.setup.consumer.context().attend(false);
+        self.handover.given_up();
+        self.answer(Instant::now());
     }
 }
 

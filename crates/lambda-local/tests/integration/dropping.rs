@@ -61,6 +61,25 @@ async fn one_that_is_dropped_leaves_no_process_no_task_and_its_groups() {
     assert!(groups.groups().iter().all(|group| group.members().is_empty()), "it has left its group");
 }
 
+#[test]
+fn a_runtime_that_is_dropped_with_one_comes_to_its_end() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _kept = runtime.block_on(async {
+        let topic = Topic::create(&crate::kafka::brokers().remove(0), "").await;
+        topic.write(0..4).await;
+        topic.fail_with("hold");
+        let local = Local::start(&options(&topic, &topic.template), listener().await).unwrap();
+        until("records in flight", async || !topic.seen().is_empty()).await;
+        (topic, local)
+    });
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(runtime);
+        ended.send(())
+    });
+    end.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
 #[tokio::test]
 async fn one_whose_second_event_source_cannot_be_polled_starts_nothing() {
     let brokers = crate::kafka::brokers().remove(0);
