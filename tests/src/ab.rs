@@ -17,11 +17,18 @@ pub struct Report {
 
 /// `ab -n … -c … -p post-data.json -T application/json URL/transaction`.
 pub fn run(url: &str, requests: u32, concurrency: u32) -> Result<Report> {
+    run_as(url, requests, concurrency, None)
+}
+
+/// The same, with one request id for all of them, by which they can be found in NGINX's log.
+pub fn run_as(url: &str, requests: u32, concurrency: u32, request_id: Option<&str>) -> Result<Report> {
     let mut ab = Command::new("sh");
     // A thousand connections need more files than a shell's usual limit allows.
     ab.args(["-c", "ulimit -n 4096; exec ab \"$@\"", "ab", "-q", "-s", "30"]);
     ab.args(["-n", &requests.to_string(), "-c", &concurrency.to_string()]);
-    ab.args(["-p", "post-data.json", "-T", "application/json"]).arg(format!("{url}/transaction"));
+    ab.args(["-p", "post-data.json", "-T", "application/json"]);
+    ab.args(request_id.iter().flat_map(|id| ["-H".to_owned(), format!("X-Request-Id: {id}")]));
+    ab.arg(format!("{url}/transaction"));
     let output = ab.current_dir(root()).output().context("cannot run ab (Debian: apache2-utils)")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "ab: {}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));

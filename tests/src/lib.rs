@@ -8,11 +8,14 @@
 //! Nothing sleeps for a fixed time: [`wait_until`] asks for a condition until it holds or a deadline passes.
 
 pub mod ab;
+pub mod access_log;
+pub mod back_end;
 mod client;
 mod guardian;
 pub mod kafka;
 pub mod load;
 pub mod logs;
+pub mod nginx;
 pub mod operator;
 pub mod process;
 mod sources;
@@ -21,9 +24,11 @@ mod status;
 mod wait;
 mod workspace;
 
+pub use back_end::BackEnd;
 pub use client::{Answer, Client, deposit, withdrawal, withdrawal_request};
 pub use kafka::Log;
 pub use load::{Load, Tally};
+pub use nginx::Nginx;
 pub use sources::Sources;
 pub use stack::{Options, Stack, kill_what_is_left};
 pub use status::{Part, Status};

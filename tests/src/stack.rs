@@ -171,10 +171,19 @@ impl Stack {
 
     /// The supervisor that `dev up --detach` left running.
     pub fn supervisor(&self) -> Result<u32> {
-        let text = fs::read_to_string(self.data().join("stack.json")).context("stack.json")?;
-        let file: serde_json::Value = serde_json::from_str(&text)?;
-        let pid = file["supervisor"]["pid"].as_u64().context("stack.json names no supervisor")?;
+        let pid = self.file()?["supervisor"]["pid"].as_u64().context("stack.json names no supervisor")?;
         Ok(u32::try_from(pid)?)
+    }
+
+    /// Where HTTPS is spoken, and the certificate to trust there.
+    pub fn tls(&self) -> Result<(String, PathBuf)> {
+        let port = self.file()?["ports"]["nginx-tls"].as_u64().context("stack.json has no port for TLS")?;
+        Ok((format!("https://localhost:{port}"), self.data().join("tls/localhost.crt")))
+    }
+
+    fn file(&self) -> Result<serde_json::Value> {
+        let text = fs::read_to_string(self.data().join("stack.json")).context("stack.json")?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Kills a part with -9 and gives the id it had.

@@ -34,7 +34,7 @@ fn twenty_thousand_requests_of_1000_at_once(stack: &Stack) -> Result<()> {
 }
 
 /// How many entries the account has, and its balance.
-fn standing(stack: &Stack) -> Result<(i64, i64)> {
+pub(crate) fn standing(stack: &Stack) -> Result<(i64, i64)> {
     let answer = stack.client().get(&format!("/accounts/{ACCOUNT}"))?;
     if answer.status == 404 {
         return Ok((0, 0));

@@ -121,8 +121,24 @@ fn one_request_per_environment_settles_too() -> Result<()> {
     }
     let environments = stack.status()?.environments("api").len();
     ensure!(environments > 1, "{environments} environments of api for eight requests at once");
+    killing_an_environment_costs_one_request_at_most(&stack)?;
     operator::settle_all(&stack, Duration::from_secs(20))?;
     stack.finish(&[])
+}
+
+fn killing_an_environment_costs_one_request_at_most(stack: &Stack) -> Result<()> {
+    let (client, patience) = (stack.client(), Duration::from_secs(30));
+    let load = Load::start(&client, "plain-killed");
+    load.await_more(200, patience)?;
+    let status = stack.status()?;
+    process::kill(status.environments("api").first().context("api has no environment")?.running()?)?;
+    load.await_more(200, patience)?;
+    let tallies = load.stop()?;
+    operator::settle_all(stack, patience)?;
+    tallies.iter().try_for_each(|tally| tally.reconcile(&client))?;
+    let failed: usize = tallies.iter().map(|tally| tally.unknown).sum();
+    ensure!(failed <= 1, "{failed} requests failed, but one at most was in flight there");
+    Ok(())
 }
 
 fn embedded_broker_forgets_and_money_stays() -> Result<()> {

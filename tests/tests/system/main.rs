@@ -1,14 +1,16 @@
 //! The whole of Passbook, seen from the outside, while it works and while it is being broken.
 //!
 //! The tests run one after another (two cores have enough to do with one stack) and in this order. Most share a stack;
-//! those that kill parts share another, whose logs may say more; those about starting and stopping have their own.
+//! those that kill parts share two others, whose logs may say more; those about starting and stopping have their own.
 //! Every stack is ended, whatever a test does (see `system_tests::Stack`), and its logs must not hold an error that no
 //! test has announced.
 
+mod back_ends;
 mod benchmark;
 mod chaos;
 mod door;
 mod events;
+mod front;
 mod keys;
 mod lifecycle;
 mod money;
@@ -31,6 +33,7 @@ fn main() {
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = Some(1);
     let trials = [
+        front::trials(),
         money::trials(),
         keys::trials(),
         door::trials(),
@@ -45,10 +48,12 @@ fn main() {
         chaos::trials(),
         outage::trials(),
         shared::last_trial(&shared::SHAKEN),
+        back_ends::trials(),
+        shared::last_trial(&shared::PAIRED),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     // A filter may have left the last trials out.
-    let ended = [&shared::CALM, &shared::SHAKEN].map(shared::Shared::finish);
+    let ended = [&shared::CALM, &shared::SHAKEN, &shared::PAIRED].map(shared::Shared::finish);
     for error in ended.iter().filter_map(|ended| ended.as_ref().err()) {
         eprintln!("{error:#}");
     }

@@ -8,15 +8,20 @@ use libtest_mimic::Trial;
 use system_tests::logs::Expected;
 use system_tests::{Options, Stack};
 
-use crate::{door, events, outage};
+use crate::{back_ends, door, events, outage};
 
 /// Nothing is broken here.
-pub(crate) static CALM: Shared = Shared::new("the calm stack", &[&door::EXPECTED, &events::EXPECTED]);
+pub(crate) static CALM: Shared = Shared::new("the calm stack", &[], &[&door::EXPECTED, &events::EXPECTED]);
 /// Parts are killed and stopped here.
-pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &[&outage::EXPECTED]);
+pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &[], &[&outage::EXPECTED]);
+/// Two back ends behind NGINX, which also speaks TLS. They are killed here.
+pub(crate) static PAIRED: Shared =
+    Shared::new("the paired stack", &["--api-backends", "2", "--tls", "0"], &[&back_ends::EXPECTED]);
 
 pub(crate) struct Shared {
     name: &'static str,
+    /// Of `dev up`.
+    args: &'static [&'static str],
     expected: &'static [&'static [Expected]],
     stack: Mutex<Slot>,
     /// A test did, by an error or a panic.
@@ -32,14 +37,18 @@ enum Slot {
 }
 
 impl Shared {
-    const fn new(name: &'static str, expected: &'static [&'static [Expected]]) -> Self {
-        Self { name, expected, stack: Mutex::new(Slot::NotYet), failed: AtomicBool::new(false) }
+    const fn new(
+        name: &'static str,
+        args: &'static [&'static str],
+        expected: &'static [&'static [Expected]],
+    ) -> Self {
+        Self { name, args, expected, stack: Mutex::new(Slot::NotYet), failed: AtomicBool::new(false) }
     }
 
     pub(crate) fn with<T>(&self, test: impl FnOnce(&Stack) -> Result<T>) -> Result<T> {
         let mut slot = self.slot();
         if matches!(*slot, Slot::NotYet) {
-            *slot = match Stack::start(Options::default()) {
+            *slot = match Stack::start(Options { args: self.args.to_vec(), ..Options::default() }) {
                 Ok(stack) => Slot::Up(stack),
                 Err(error) => Slot::Failed(format!("{error:#}")),
             };

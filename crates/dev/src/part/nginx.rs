@@ -22,6 +22,9 @@ pub(crate) const NAME: &str = "nginx";
 /// QUIT: no new connection, what is being answered is answered.
 pub(crate) const STOP: Stop = Stop { signal: Signal::SIGQUIT, grace: Duration::from_secs(15) };
 
+/// Of settings.env.
+const USUAL_BACK_END: &str = "127.0.0.1:9000";
+
 /// What faces the clients.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Front<'a> {
@@ -57,7 +60,7 @@ impl Behind {
 pub(crate) fn prepare(workspace: &Workspace, dir: &StackDir, front: &Front<'_>, behind: &Behind) -> Result<()> {
     let certificate = front.tls.map(|_| Certificate::provide(dir)).transpose()?;
     let mut settings = Settings::of(workspace, &[])?;
-    for (name, value) in values(dir, front, behind, certificate.as_ref()) {
+    for (name, value) in values(dir, front, behind, certificate.as_ref(), &settings) {
         settings.set(name, value)?;
     }
     settings.say(front.settings)?;
@@ -89,12 +92,13 @@ fn values(
     front: &Front<'_>,
     behind: &Behind,
     certificate: Option<&Certificate>,
+    usual: &Settings,
 ) -> Vec<(&'static str, String)> {
     let mut values = vec![
         ("WORKER_USER", user_statement()),
         ("WORKERS", "2".to_owned()),
         ("LISTEN", listen_statements(front, ports::has_ipv6())),
-        ("API_SERVERS", server_statements(&behind.ports)),
+        ("API_SERVERS", server_statements(usual.value("API_SERVERS"), &behind.ports)),
         ("API_PATH", behind.path.to_owned()),
         ("API_TIMEOUT", behind.answers_within.to_owned()),
         ("ACCESS_LOG", quoted(&dir.log("access"))),
@@ -124,9 +128,9 @@ fn listen_statements(front: &Front<'_>, ipv6: bool) -> String {
     ports.into_iter().flatten().flat_map(of_port).collect::<Vec<_>>().join("\n    ")
 }
 
-/// Ten failures, as settings.env explains.
-fn server_statements(ports: &[u16]) -> String {
-    let server = |port: &u16| format!("server {} max_fails=10 fail_timeout=1s;", loopback(*port));
+/// One a back end, each as settings.env has it for one.
+fn server_statements(one: &str, ports: &[u16]) -> String {
+    let server = |port: &u16| one.replace(USUAL_BACK_END, &loopback(*port).to_string());
     ports.iter().map(server).collect::<Vec<_>>().join("\n    ")
 }
 
@@ -164,7 +168,8 @@ mod tests {
         let dir = StackDir::at(PathBuf::from("/a stack"));
         let front = Front { port: 8080, tls: Some(8443), settings: &["BODY_LIMIT=2m".to_owned()] };
         let mut settings = Settings::of(&workspace, &[]).unwrap();
-        for (name, value) in values(&dir, &front, &Behind::lambda_local(ports.to_vec()), Some(&Certificate::of(&dir))) {
+        let (behind, certificate) = (Behind::lambda_local(ports.to_vec()), Certificate::of(&dir));
+        for (name, value) in values(&dir, &front, &behind, Some(&certificate), &settings.clone()) {
             settings.set(name, value).unwrap();
         }
         settings.say(front.settings).unwrap();
@@ -188,13 +193,13 @@ mod tests {
 
     #[test]
     fn requests_go_to_the_function_urls_with_their_path_untouched() {
-        let all = rendered(&[9000, 9001]);
+        let all = rendered(&[9001, 9002]);
         let (_, text) = all.iter().find(|(name, _)| name == "passbook.conf").unwrap();
         let text = statements(text);
         for statement in [
             "proxy_pass http://api/lambda-url/api$request_uri;",
-            "server 127.0.0.1:9000 max_fails=10 fail_timeout=1s;",
             "server 127.0.0.1:9001 max_fails=10 fail_timeout=1s;",
+            "server 127.0.0.1:9002 max_fails=10 fail_timeout=1s;",
             "access_log \"/a stack/logs/access.log\" passbook buffer=64k flush=1s;",
             "client_max_body_size 2m;",
             "include tls.conf;",

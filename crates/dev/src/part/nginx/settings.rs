@@ -32,6 +32,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Empty where there is none.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) -> Result<()> {
         let Some(known) = self.0.get_mut(name) else {
             let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
