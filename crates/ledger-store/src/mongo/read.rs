@@ -1,6 +1,6 @@
 //! Reads: what became of a command, what stands in an account.
 
-use ledger::{AccountId, Offset, Outcome, Position, TransactionId, page_number};
+use ledger::{AccountId, COMMANDS, Offset, Outcome, Position, TransactionId, page_number};
 use mongodb::bson::{RawDocumentBuf, doc};
 
 use super::rows::each;
@@ -29,7 +29,7 @@ impl Store {
 
     /// The fence is read before the entry: what is below it by then has been written by then.
     pub(super) async fn look_up(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        let fence_id = fence_id(&self.config.command_topic, id.position.partition());
+        let fence_id = fence_id(COMMANDS, id.position.partition());
         let row = self.collection(FENCES).find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
         let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
         if !has_passed(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
@@ -40,13 +40,13 @@ impl Store {
 
     /// What became of a command whose partition's fence is known to have passed it.
     pub(super) async fn look_up_passed(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        if let Some(outcome) = self.find_outcomes(std::slice::from_ref(id)).await?.remove(&id.position) {
+        if let Some(outcome) = self.find_outcome(id).await? {
             return Ok(Lookup::Settled(outcome));
         }
-        let letter = self.find_dead_letters(&[id.position]).await?.remove(&id.position);
-        Ok(letter
-            .filter(|letter| letter.account().as_ref() == Some(&id.account))
-            .map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at }))
+        Ok(match self.find_dead_letter_of(id).await? {
+            Some(letter) => Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at },
+            None => Lookup::NotFound,
+        })
     }
 
     pub(super) async fn read_account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
