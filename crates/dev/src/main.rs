@@ -9,6 +9,7 @@
 //! what a running stack writes about itself; the other modules are one command each.
 
 mod bench;
+mod check;
 mod cli;
 mod compare;
 mod down;
@@ -31,6 +32,7 @@ mod samples;
 mod say;
 mod stack;
 mod status;
+mod steps;
 mod supervise;
 mod test;
 mod up;

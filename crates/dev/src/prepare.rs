@@ -3,6 +3,8 @@
 
 pub(crate) mod build;
 mod download;
+pub(crate) mod environments;
+mod hash;
 mod jars;
 pub(crate) mod machine;
 mod wheels;
@@ -20,9 +22,10 @@ pub(crate) enum Pinned {
     Tansu,
     CargoLambda,
     Rie,
+    TemplateTools,
 }
 
-/// Where a part is: the program, or for Kafka the directory of its jars.
+/// Where a part is: the program, for Kafka the directory of its jars, for Python programs their environment.
 pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
     let parts = workspace.local().join("parts");
     match part {
@@ -31,6 +34,7 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::Tansu => wheels::TANSU.program(&parts),
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
         Pinned::Rie => wheels::RIE.program(&parts),
+        Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
     }
 }
 
@@ -50,6 +54,7 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::Tansu => wheels::TANSU.fetch(&parts)?,
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
             Pinned::Rie => wheels::RIE.fetch(&parts)?,
+            Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
         }
     }
     Ok(())
