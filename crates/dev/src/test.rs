@@ -46,7 +46,7 @@ fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
         parts.extend(check::parts(check::ALL.iter()));
     }
     let mut needs = prepare::needs(workspace, &parts);
-    needs.extend([machine::NGINX, machine::AB, machine::CURL, machine::OPENSSL]);
+    needs.extend([machine::NGINX, machine::AB, machine::CURL, machine::OPENSSL, machine::JAVAC]);
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
     prepare::parts(workspace, &parts)?;

@@ -1,15 +1,19 @@
 //! A Kafka cluster: where its brokers are, how to sign in, and what every client of it has in common.
 
+mod administrator;
 mod client_events;
-mod msk;
+mod find;
+mod remedy;
 mod token;
 
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
+pub(crate) use administrator::AdministratorError;
 pub(crate) use client_events::ClientEvents;
-pub use msk::FindError;
+pub use find::FindError;
+pub use token::TokenError;
 
 use crate::config::{Brokers, LogConfig, Sasl, Security};
 use crate::{AppendError, KafkaCommandLog, KafkaOutcomeLog, PublishError, Topics};
@@ -33,7 +37,7 @@ impl Cluster {
     pub async fn find(config: &LogConfig) -> Result<Self, FindError> {
         let addresses = match &config.brokers {
             Brokers::Addresses(addresses) => addresses.clone(),
-            Brokers::MskCluster { arn, region } => msk::find_brokers(arn, region, &config.security).await?,
+            Brokers::MskCluster(arn) => find::find_brokers(arn, &config.security).await?,
         };
         Ok(Self { addresses, security: config.security.clone(), append_timeout: config.append_timeout })
     }
@@ -70,18 +74,7 @@ impl Cluster {
     }
 
     pub(crate) fn events(&self) -> ClientEvents {
-        ClientEvents::new(self.iam_region().map(str::to_owned))
-    }
-
-    pub(crate) fn signs_in_with_iam(&self) -> bool {
-        self.iam_region().is_some()
-    }
-
-    fn iam_region(&self) -> Option<&str> {
-        match &self.security.sasl {
-            Some(Sasl::Iam { region }) => Some(region),
-            _ => None,
-        }
+        ClientEvents::new(self.security.clone())
     }
 
     /// What every client is told that has `patience` for the whole of what it does. Lambda freezes a function between

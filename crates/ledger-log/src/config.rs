@@ -25,6 +25,8 @@ use std::time::Duration;
 pub(crate) use brokers::Brokers;
 use problems::Reader;
 pub use problems::{ConfigProblem, ConfigProblems};
+#[cfg(test)]
+pub(crate) use security::Tls;
 pub(crate) use security::{Mechanism, Sasl, Security};
 
 /// Lambda ends a function that polls Kafka after 14 minutes at the latest.

@@ -8,6 +8,8 @@
 //! - [`OutcomeLog`]: publish a batch of outcomes, all of them or an error. [`KafkaOutcomeLog`], and [`MemoryLog`].
 //! - [`Topics`]: create, describe and delete the topics, and count the generations of the command topic.
 //!
+//! An [`MskCluster`] is what AWS itself tells of a cluster, without any broker being asked.
+//!
 //! Invariant: nothing is left in a client's queue when a call returns. A Lambda function is frozen between invocations,
 //! and what a frozen client has queued would be sent when it thaws, long after its caller was told that it failed.
 
@@ -17,19 +19,24 @@ mod config;
 mod delivery;
 mod generations;
 mod memory;
+mod msk;
 mod outcome_log;
 mod reader;
 mod topics;
 mod traceparent;
 
-pub use cluster::{Cluster, FindError};
+pub use cluster::{Cluster, FindError, TokenError};
 pub use command_log::{AppendError, Appended, CommandLog, KafkaCommandLog, NewRecord};
 pub use config::{ConfigProblem, ConfigProblems, LogConfig};
 pub use generations::{Beginning, GenerationError};
 pub use memory::MemoryLog;
+pub use msk::{
+    AskError, Authentication, BrokerGroup, ClusterArn, ClusterDescription, Encryption, MskCluster, Node,
+    NotAClusterArn, Obstacle, Reach, Storage, WayIn,
+};
 pub use outcome_log::{KafkaOutcomeLog, OutcomeLog, OutcomeRecord, PublishError};
 pub use reader::{ReadError, StoredRecord};
-pub use topics::{CreateTopics, PartitionEnd, TopicDescription, Topics, TopicsError};
+pub use topics::{CreateTopics, PartitionEnd, PartitionHealth, TopicDescription, TopicHealth, Topics, TopicsError};
 pub use traceparent::Traceparent;
 
 /// Where commands stand, keyed by account.
@@ -38,6 +45,8 @@ pub const COMMANDS: &str = ledger::COMMANDS;
 pub const OUTCOMES: &str = "passbook.outcomes";
 /// How often the command topic was created anew: compacted, one record per topic, `{"generation":1}`.
 pub const GENERATIONS: &str = "passbook.generations";
+/// All of them.
+const TOPICS: [&str; 3] = [COMMANDS, OUTCOMES, GENERATIONS];
 
 /// The header that carries a request's trace through the log.
 pub const TRACEPARENT: &str = "traceparent";

@@ -12,10 +12,11 @@ use ledger::{Partition, Timestamp};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::cluster::{ClientEvents, Cluster};
-use crate::{PartitionEnd, TRACEPARENT};
+use crate::{PartitionEnd, PartitionHealth, TRACEPARENT, TopicHealth};
 
 /// How long to look for the end of a partition that keeps growing.
 const GROWING: Duration = Duration::from_millis(300);
@@ -76,13 +77,28 @@ impl Reader {
 
     /// The partitions of a topic; none where there is no such topic.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Vec<i32>, ReadError> {
+        self.describe(topic, MetadataPartition::id)
+    }
+
+    /// How a topic fares, by what a broker knows of it.
+    pub(crate) fn health(&self, topic: &str) -> Result<TopicHealth, ReadError> {
+        let partitions = self.describe(topic, |partition| PartitionHealth {
+            partition: partition.id() as Partition,
+            leader: Some(partition.leader()).filter(|leader| *leader >= 0),
+            replicas: partition.replicas().to_vec(),
+            in_sync: partition.isr().to_vec(),
+        })?;
+        Ok(TopicHealth::new(topic, partitions.into_iter()))
+    }
+
+    fn describe<T>(&self, topic: &str, partition: impl Fn(&MetadataPartition) -> T) -> Result<Vec<T>, ReadError> {
         let fail = |error: &KafkaError| self.fail(topic, topic, error);
         let metadata = self.consumer.fetch_metadata(Some(topic), self.remaining()).map_err(|error| fail(&error))?;
         let Some(topic_metadata) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(Vec::new());
         };
         match topic_metadata.error().map(RDKafkaErrorCode::from) {
-            None => Ok(topic_metadata.partitions().iter().map(|partition| partition.id()).collect()),
+            None => Ok(topic_metadata.partitions().iter().map(partition).collect()),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(Vec::new()),
             Some(code) => Err(fail(&KafkaError::MetadataFetch(code))),
         }

@@ -3,10 +3,8 @@
 //! What becomes of the money depends on the commands being kept, in order, with the broker's time. So the command topic
 //! keeps its records for good, stamps them itself, and with three replicas or more confirms a record only once two have
 //! it. Every question to the cluster ends within the time-out given.
-//!
-//! Not with MSK's IAM: librdkafka's administrating client asks for its tokens on a queue that rdkafka does not read. Topics
-//! of such a cluster are made with TLS, SCRAM, or AWS's own tools.
 
+mod health;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -17,12 +15,13 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Serialize;
 
-use crate::cluster::{ClientEvents, Cluster};
+use crate::cluster::{AdministratorError, ClientEvents, Cluster};
 use crate::delivery::Outgoing;
 use crate::generations::{self, Beginning, GenerationError};
 use crate::outcome_log::publish_one;
 use crate::reader::{ReadError, Reader};
-use crate::{COMMANDS, GENERATIONS, OUTCOMES, PublishError, StoredRecord};
+use crate::{COMMANDS, GENERATIONS, OUTCOMES, PublishError, StoredRecord, TOPICS, TokenError};
+pub use health::{PartitionHealth, TopicHealth};
 
 /// How long to wait before looking again whether the cluster has done as it was told.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -64,6 +63,8 @@ pub enum TopicsError {
     Generation(#[from] GenerationError),
     #[error("the generation was not recorded: {0}")]
     NotRecorded(#[from] PublishError),
+    #[error(transparent)]
+    NoToken(#[from] TokenError),
     #[error("the brokers at {addresses} did not {action} within {timeout_ms} ms ({reason})")]
     Unavailable { addresses: String, action: String, timeout_ms: u64, reason: String },
     #[error("the brokers will not {action}: {reason}")]
@@ -123,8 +124,7 @@ impl Topics {
     /// Deletes the command topic and the outcome topic. The generations stay, so that the next one is known to be new.
     pub async fn delete(&self) -> Result<(), TopicsError> {
         let action = "delete the topics";
-        let admin = self.admin()?;
-        let deleted = admin.delete_topics(&[COMMANDS, OUTCOMES], &self.options()).await;
+        let deleted = self.admin().await?.delete_topics(&[COMMANDS, OUTCOMES], &self.options()).await;
         for result in deleted.map_err(|error| self.unavailable(action, &error))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
@@ -142,12 +142,17 @@ impl Topics {
     /// Every topic of the ledger, the missing ones too.
     pub async fn describe(&self) -> Result<Vec<TopicDescription>, TopicsError> {
         let mut descriptions = Vec::new();
-        for topic in [COMMANDS, OUTCOMES, GENERATIONS] {
+        for topic in TOPICS {
             let partitions = self.ends(topic).await?;
             let settings = if partitions.is_empty() { BTreeMap::new() } else { self.settings(topic).await? };
             descriptions.push(TopicDescription { topic: topic.to_owned(), partitions, settings });
         }
         Ok(descriptions)
+    }
+
+    /// How every topic of the ledger fares, the missing ones too.
+    pub async fn health(&self) -> Result<Vec<TopicHealth>, TopicsError> {
+        self.with_reader(|reader| TOPICS.into_iter().map(|topic| reader.health(topic)).collect()).await
     }
 
     /// The records of a partition, all of them at once: for small topics, and for tests.
@@ -182,7 +187,7 @@ impl Topics {
             .iter()
             .map(|(topic, partitions, settings)| settings.topic(topic, *partitions, replication_factor))
             .collect();
-        let created = self.admin()?.create_topics(&new, &self.options()).await;
+        let created = self.admin().await?.create_topics(&new, &self.options()).await;
         let mut names = Vec::new();
         for ((topic, ..), result) in
             topics.iter().zip(created.map_err(|error| self.unavailable("create topics", &error))?)
@@ -210,7 +215,7 @@ impl Topics {
 
     async fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, TopicsError> {
         let action = format!("describe {topic}");
-        let described = self.admin()?.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()).await;
+        let described = self.admin().await?.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()).await;
         let mut settings = BTreeMap::new();
         for resource in described.map_err(|error| self.unavailable(&action, &error))? {
             let resource =
@@ -242,15 +247,11 @@ impl Topics {
         }
     }
 
-    fn admin(&self) -> Result<AdminClient<ClientEvents>, TopicsError> {
-        // rdkafka's admin client never looks at its events, and the wish for a token is one of them.
-        if self.cluster.signs_in_with_iam() {
-            let reason =
-                "this client cannot sign in with IAM; use a user of SASL/SCRAM or a certificate for it".to_owned();
-            return Err(TopicsError::Refused { action: "be told what to do with topics".to_owned(), reason });
-        }
-        let config = self.cluster.client_config("passbook-operator", self.timeout);
-        config.create_with_context(self.cluster.events()).map_err(|error| self.unavailable("answer", &error))
+    async fn admin(&self) -> Result<AdminClient<ClientEvents>, TopicsError> {
+        self.cluster.administrator().await.map_err(|error| match error {
+            AdministratorError::Client(error) => self.unavailable("answer", &error),
+            AdministratorError::Token(error) => error.into(),
+        })
     }
 
     fn options(&self) -> AdminOptions {

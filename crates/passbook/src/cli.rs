@@ -12,13 +12,14 @@ Exit codes:
 
 Environment: KAFKA_BOOTSTRAP_SERVERS or MSK_CLUSTER_ARN, KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM,
   KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SSL_CA_LOCATION, KAFKA_SSL_CERTIFICATE_LOCATION,
-  KAFKA_SSL_KEY_LOCATION, MONGODB_URI, MONGODB_DATABASE, RUST_LOG
+  KAFKA_SSL_KEY_LOCATION, AWS_REGION and the credentials of AWS, MONGODB_URI, MONGODB_DATABASE, RUST_LOG
 
 Examples:
   passbook store init --mongo 'mongodb://127.0.0.1:27017/?replicaSet=rs0' --single-node-replica-set
   passbook topics create --brokers 127.0.0.1:9092 --mongo 'mongodb://127.0.0.1:27017/?replicaSet=rs0'
   passbook check
-  passbook lag --json";
+  passbook lag --json
+  passbook msk describe --cluster-arn arn:aws:kafka:eu-west-1:123456789012:cluster/passbook/0b8a1c6e-3";
 
 /// The operator's command line of Passbook, a bank ledger on Kafka and MongoDB.
 #[derive(Debug, Parser)]
@@ -31,12 +32,15 @@ pub(crate) struct Cli {
 }
 
 /// Where the log and the books are. What is not given is taken from the environment.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where things are")]
 pub(crate) struct Places {
     /// Kafka's brokers as host:port, separated by commas [env: KAFKA_BOOTSTRAP_SERVERS]
     #[arg(long, global = true, value_name = "HOST:PORT,…")]
     pub(crate) brokers: Option<String>,
+    /// An MSK cluster, whose brokers AWS is asked for [env: MSK_CLUSTER_ARN]
+    #[arg(long, global = true, value_name = "ARN", conflicts_with = "brokers")]
+    pub(crate) cluster_arn: Option<String>,
     /// MongoDB's connection string [env: MONGODB_URI]
     #[arg(long, global = true, value_name = "URI")]
     pub(crate) mongo: Option<String>,
@@ -59,6 +63,9 @@ pub(crate) enum Command {
     /// The books in MongoDB
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Amazon MSK, where the log is on such a cluster
+    #[command(subcommand)]
+    Msk(MskCommand),
     /// Checks the books and the log against each other: debits equal credits, held is the sum of the open holds, every
     /// account's entries follow from each other, and nothing is settled that the log does not have
     Check,
@@ -104,6 +111,15 @@ pub(crate) enum StoreCommand {
         /// First make the server a replica set of one, where it was started with --replSet and is in no set yet
         #[arg(long)]
         single_node_replica_set: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MskCommand {
+    /// Shows the cluster, its brokers for each way of signing in, its nodes, and how the ledger's topics fare
+    Describe {
+        #[arg(long)]
+        json: bool,
     },
 }
 

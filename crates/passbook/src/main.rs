@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod exit;
 mod lag;
+mod msk;
 mod places;
 mod table;
 mod topics;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, Places, StoreCommand, Topics};
+use cli::{Cli, Command, MskCommand, Places, StoreCommand, Topics};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -36,6 +37,7 @@ async fn run(places: &Places, command: Command) -> anyhow::Result<()> {
             println!("the books are ready");
             Ok(())
         }
+        Command::Msk(MskCommand::Describe { json }) => msk::describe(places, json).await,
         Command::Check => check::check(places).await,
         Command::Lag { json } => lag::lag(places, json).await,
     }

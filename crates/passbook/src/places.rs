@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use ledger_log::{Cluster, LogConfig};
+use ledger_log::{Cluster, ClusterArn, LogConfig, Topics};
 use ledger_store::{Fence, Store, StoreConfig};
 
 use crate::cli;
@@ -13,11 +13,24 @@ use crate::exit::Usage;
 
 /// The log's name in the fences.
 pub(crate) const COMMANDS: &str = ledger_log::COMMANDS;
+const CLUSTER_ARN: &str = "MSK_CLUSTER_ARN";
 
 impl cli::Places {
-    pub(crate) async fn topics(&self) -> anyhow::Result<ledger_log::Topics> {
+    pub(crate) async fn topics(&self) -> anyhow::Result<Topics> {
         let config = LogConfig::from_lookup(|name| self.look_up(name)).map_err(Usage::new)?;
         Ok(Cluster::find(&config).await?.topics(Duration::from_secs(self.timeout)))
+    }
+
+    pub(crate) fn msk_cluster(&self) -> anyhow::Result<ClusterArn> {
+        let Some(arn) = self.look_up(CLUSTER_ARN).filter(|arn| !arn.trim().is_empty()) else {
+            return Err(Usage::new(format!("which cluster? Give --cluster-arn, or set {CLUSTER_ARN}")).into());
+        };
+        Ok(arn.trim().parse().map_err(Usage::new)?)
+    }
+
+    /// The same places, with the brokers those of this cluster.
+    pub(crate) fn on(&self, cluster: &ClusterArn) -> Self {
+        Self { brokers: None, cluster_arn: Some(cluster.to_string()), ..self.clone() }
     }
 
     pub(crate) async fn store(&self) -> anyhow::Result<Store> {
@@ -29,9 +42,11 @@ impl cli::Places {
 
     fn look_up(&self, name: &str) -> Option<String> {
         let given = match name {
+            // What is given by hand wins over the other in the environment.
+            "KAFKA_BOOTSTRAP_SERVERS" if self.cluster_arn.is_some() => return None,
+            CLUSTER_ARN if self.brokers.is_some() => return None,
             "KAFKA_BOOTSTRAP_SERVERS" => &self.brokers,
-            // Brokers given by hand win over a cluster in the environment.
-            "MSK_CLUSTER_ARN" if self.brokers.is_some() => return None,
+            CLUSTER_ARN => &self.cluster_arn,
             "MONGODB_URI" => &self.mongo,
             "MONGODB_DATABASE" => &self.database,
             _ => &None,

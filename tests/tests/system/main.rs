@@ -16,6 +16,7 @@ mod lifecycle;
 mod money;
 mod outage;
 mod redelivery;
+mod secured;
 mod shared;
 mod tools;
 mod unreadable;
@@ -42,6 +43,7 @@ fn main() {
         benchmark::trials(),
         tools::trials(),
         events::trials(),
+        secured::trials(),
         lifecycle::trials(),
         watch::trials(),
         shared::last_trial(&shared::CALM),

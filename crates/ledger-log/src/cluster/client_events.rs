@@ -14,7 +14,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::token;
+use super::{remedy, token};
+use crate::config::Security;
 
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -26,8 +27,7 @@ pub(crate) struct ClientEvents {
 
 #[derive(Debug)]
 struct State {
-    /// Where to sign in with IAM.
-    iam_region: Option<String>,
+    security: Security,
     /// By kind of line, of which librdkafka has a few dozen.
     said: Mutex<HashMap<String, Said>>,
     trouble: Mutex<Trouble>,
@@ -47,8 +47,8 @@ struct Trouble {
 }
 
 impl ClientEvents {
-    pub(super) fn new(iam_region: Option<String>) -> Self {
-        Self { state: Arc::new(State { iam_region, said: Mutex::default(), trouble: Mutex::default() }) }
+    pub(super) fn new(security: Security) -> Self {
+        Self { state: Arc::new(State { security, said: Mutex::default(), trouble: Mutex::default() }) }
     }
 
     /// The last trouble the client had, since it last went well.
@@ -113,7 +113,7 @@ impl ClientContext for ClientEvents {
             if code == Some(RDKafkaErrorCode::AllBrokersDown) {
                 trouble.outages += 1;
             } else {
-                trouble.last = Some(reason.to_owned());
+                trouble.last = Some(remedy::told(reason, &self.state.security));
             }
         });
         let kind = code.map_or_else(|| "error".to_owned(), |code| format!("{code:?}"));
@@ -123,8 +123,8 @@ impl ClientContext for ClientEvents {
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let region = self.state.iam_region.as_deref().ok_or("no region to sign in to with IAM")?;
-        token::generate(region)
+        let region = self.state.security.iam_region().ok_or("no region to sign in to with IAM")?;
+        token::make_blocking(region)
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_line_is_said_once_and_then_held_back() {
-        let events = ClientEvents::new(None);
+        let events = ClientEvents::new(Security { tls: None, sasl: None });
         assert_eq!(events.may_say("FAIL"), Some(0));
         assert_eq!(events.may_say("FAIL"), None);
         assert_eq!(events.may_say("REQTMOUT"), Some(0));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn trouble_is_remembered_until_it_goes_well_again() {
-        let events = ClientEvents::new(None);
+        let events = ClientEvents::new(Security { tls: None, sasl: None });
         events.error(KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "127.0.0.1:1: refused");
         events.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(events.last_trouble().as_deref(), Some("127.0.0.1:1: refused"));

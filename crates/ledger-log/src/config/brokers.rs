@@ -1,4 +1,5 @@
 use super::problems::Reader;
+use crate::msk::{ClusterArn, NotAClusterArn};
 
 const ADDRESSES: &str = "KAFKA_BOOTSTRAP_SERVERS";
 const CLUSTER_ARN: &str = "MSK_CLUSTER_ARN";
@@ -8,17 +9,20 @@ const CLUSTER_ARN: &str = "MSK_CLUSTER_ARN";
 pub(crate) enum Brokers {
     /// `host:port`, separated by commas.
     Addresses(String),
-    MskCluster {
-        arn: String,
-        region: String,
-    },
+    MskCluster(ClusterArn),
 }
 
 impl Brokers {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         match (reader.text(ADDRESSES), reader.text(CLUSTER_ARN)) {
             (Some(addresses), None) => addresses_of(reader, &addresses),
-            (None, Some(arn)) => cluster_of(reader, arn),
+            (None, Some(arn)) => match arn.parse() {
+                Ok(arn) => Some(Self::MskCluster(arn)),
+                Err(problem) => {
+                    reader.fault(CLUSTER_ARN, problem, NotAClusterArn::FIX);
+                    None
+                }
+            },
             (None, None) => {
                 reader.fault(
                     ADDRESSES,
@@ -50,24 +54,4 @@ fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)
     })
-}
-
-/// `arn:aws:kafka:<region>:<account>:cluster/<name>/<id>`
-fn cluster_of(reader: &mut Reader<'_>, arn: String) -> Option<Brokers> {
-    let region = match arn.split(':').collect::<Vec<_>>().as_slice() {
-        ["arn", _partition, "kafka", region, _account, resource]
-            if !region.is_empty() && resource.starts_with("cluster/") =>
-        {
-            Some((*region).to_owned())
-        }
-        _ => None,
-    };
-    if region.is_none() {
-        reader.fault(
-            CLUSTER_ARN,
-            format_args!("{arn:?} does not name an MSK cluster"),
-            "write it as arn:aws:kafka:<region>:<account>:cluster/<name>/<id>",
-        );
-    }
-    Some(Brokers::MskCluster { region: region?, arn })
 }

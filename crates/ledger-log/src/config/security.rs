@@ -72,13 +72,21 @@ impl Mechanism {
 impl Security {
     pub(super) fn read(reader: &mut Reader<'_>, brokers: Option<&Brokers>) -> Option<Self> {
         let region = match brokers {
-            Some(Brokers::MskCluster { region, .. }) => Some(region.clone()),
+            Some(Brokers::MskCluster(arn)) => Some(arn.region().to_owned()),
             _ => None,
         };
         let (encrypted, signs_in) = read_protocol(reader, region.is_some())?;
         let tls = read_tls(reader, encrypted);
         let sasl = if signs_in { read_sasl(reader, region).map(Some) } else { refuse_sasl(reader).map(|()| None) };
         Some(Self { tls, sasl: sasl? })
+    }
+
+    /// Where to sign in with IAM, if at all.
+    pub(crate) fn iam_region(&self) -> Option<&str> {
+        match &self.sasl {
+            Some(Sasl::Iam { region }) => Some(region),
+            _ => None,
+        }
     }
 
     pub(crate) const fn protocol(&self) -> &'static str {

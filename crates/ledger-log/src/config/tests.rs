@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::security::Tls;
 
 const ARN: &str = "arn:aws:kafka:eu-west-1:123456789012:cluster/passbook/0b8a1c6e-3";
 
@@ -27,7 +26,7 @@ fn addresses_alone_are_enough() {
 #[test]
 fn an_msk_cluster_is_signed_in_to_with_iam_unless_told() {
     let config = read(&[("MSK_CLUSTER_ARN", ARN)]).unwrap();
-    assert_eq!(config.brokers, Brokers::MskCluster { arn: ARN.to_owned(), region: "eu-west-1".to_owned() });
+    assert_eq!(config.brokers, Brokers::MskCluster(ARN.parse().unwrap()));
     assert_eq!(config.security.protocol(), "SASL_SSL");
     assert_eq!(config.security.sasl, Some(Sasl::Iam { region: "eu-west-1".to_owned() }));
 }

@@ -1,6 +1,6 @@
 //! Creating, describing and deleting the topics, and counting generations.
 
-use ledger_log::{AppendError, COMMANDS, CommandLog, CreateTopics, GENERATIONS, OUTCOMES, TopicsError};
+use ledger_log::{AppendError, COMMANDS, CommandLog, CreateTopics, GENERATIONS, OUTCOMES, TopicHealth, TopicsError};
 
 use crate::broker::{Broker, LAYOUT, kafka, tansu};
 
@@ -22,8 +22,12 @@ async fn kafka_topics_come_and_go() {
     has(OUTCOMES, "retention.ms", "604800000");
     has(GENERATIONS, "cleanup.policy", "compact");
     has(GENERATIONS, "message.timestamp.type", "LogAppendTime");
+    let health = broker.topics.health().await.unwrap();
+    let copies = |topic: &TopicHealth| (topic.partitions.len(), topic.replication_factor(), topic.troubles());
+    assert_eq!(health.iter().map(copies).collect::<Vec<_>>(), [(4, 1, vec![]), (4, 1, vec![]), (1, 1, vec![])]);
     let log = broker.command_log();
     broker.topics.delete().await.unwrap();
+    assert_eq!(copies(&broker.topics.health().await.unwrap()[0]), (0, 0, vec!["missing".to_owned()]));
     // The embedded broker goes on telling of a topic that it has deleted.
     let error = log.ping().await.unwrap_err();
     assert!(error.to_string().contains("passbook topics create"), "{error}");
