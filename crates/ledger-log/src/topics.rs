@@ -248,7 +248,7 @@ impl Topics {
     }
 
     async fn admin(&self) -> Result<AdminClient<ClientEvents>, TopicsError> {
-        self.cluster.administrator().await.map_err(|error| match error {
+        self.cluster.administrator(self.timeout).await.map_err(|error| match error {
             AdministratorError::Client(error) => self.unavailable("answer", &error),
             AdministratorError::Token(error) => error.into(),
         })

@@ -35,7 +35,11 @@ impl Prepared {
         options: &KafkaOptions,
     ) -> Result<Self, StartError> {
         let brokers = brokers(function, source, options)?;
-        let config = config(source, &brokers, invoker, options);
+        let mut config = config(source, &brokers, options);
+        if config.get(RECALL_SETTING).is_none() {
+            let recall = RECALL.max(invoker.longest() + RECALL_MARGIN);
+            config.set(RECALL_SETTING, recall.as_millis().to_string());
+        }
         let refused = |error| refused(function, &source.name, error);
         let positions = Arc::new(Positions::new(&config).map_err(refused)?);
         let (stop, asked) = stop::channel();
@@ -82,7 +86,7 @@ fn refused(function: &str, source_name: &str, error: rdkafka::error::KafkaError)
     StartError::Config { function: function.to_owned(), source_name: source_name.to_owned(), error: Box::new(error) }
 }
 
-fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Result<String, StartError> {
+pub(super) fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Result<String, StartError> {
     if source.cluster_arn.is_none() {
         return Ok(source.bootstrap_servers.join(","));
     }
@@ -92,8 +96,8 @@ fn brokers(function: &str, source: &KafkaSource, options: &KafkaOptions) -> Resu
         .ok_or_else(|| StartError::NoBrokers { function: function.to_owned(), source_name: source.name.clone() })
 }
 
-fn config(source: &KafkaSource, brokers: &str, invoker: &Invoker, options: &KafkaOptions) -> ClientConfig {
-    let recall = RECALL.max(invoker.longest() + RECALL_MARGIN).as_millis().to_string();
+/// What every client of an event source is told.
+pub(super) fn config(source: &KafkaSource, brokers: &str, options: &KafkaOptions) -> ClientConfig {
     let mut config = ClientConfig::new();
     for (key, value) in [
         ("bootstrap.servers", brokers),
@@ -107,7 +111,6 @@ fn config(source: &KafkaSource, brokers: &str, invoker: &Invoker, options: &Kafk
         // A poller that was killed gives its partitions up this soon.
         ("session.timeout.ms", "6000"),
         ("heartbeat.interval.ms", "1500"),
-        (RECALL_SETTING, &recall),
         // A topic that is made later, or gets more partitions, is seen this soon.
         ("topic.metadata.refresh.interval.ms", "5000"),
         ("queued.max.messages.kbytes", "16384"),

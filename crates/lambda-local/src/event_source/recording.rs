@@ -13,8 +13,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::poller::encode;
 use super::positions::Quiet;
+use super::prepared::{brokers, config};
 use super::record::{Envelope, Partition, Record};
-use super::{KafkaOptions, StartError, brokers, config};
+use super::{KafkaOptions, StartError};
 use crate::invocation::PAYLOAD_LIMIT;
 use crate::template::KafkaSource;
 

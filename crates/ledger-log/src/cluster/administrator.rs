@@ -6,6 +6,7 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings::rd_kafka_oauthbearer_set_token;
@@ -27,8 +28,8 @@ pub(crate) enum AdministratorError {
 
 impl Cluster {
     /// Opens it. Needs no broker.
-    pub(crate) async fn administrator(&self) -> Result<AdminClient<ClientEvents>, AdministratorError> {
-        let config = self.client_config("passbook-operator");
+    pub(crate) async fn administrator(&self, patience: Duration) -> Result<AdminClient<ClientEvents>, AdministratorError> {
+        let config = self.client_config("passbook-operator", patience);
         let administrator: AdminClient<ClientEvents> = config.create_with_context(self.events())?;
         if let Some(region) = self.security.iam_region() {
             let refused = |reason| TokenError { region: region.to_owned(), reason };
