@@ -1,7 +1,8 @@
 //! Reads a SAM template: the one description of the functions that also deploys to AWS.
 //!
-//! Steps: YAML with CloudFormation's short tags to plain JSON ([`document`]), values of the parameters, `Globals` under
-//! each function's own properties, intrinsic functions resolved, and from that one [`FunctionSpec`] per function.
+//! Steps: YAML with CloudFormation's short tags to plain JSON ([`document`]), values of the parameters and what the rules
+//! say of them, the resources whose condition holds, `Globals` under each function's own properties, intrinsic functions
+//! resolved, and from that one [`FunctionSpec`] per function, with the event source mappings that name it.
 //!
 //! Promises: every problem of a template is told at once, named by its path; what AWS would act on and this runtime does
 //! not is in [`Template::not_supported`]; a property no such resource has is a problem, as it is for AWS. Nothing is

@@ -206,6 +206,9 @@ fn variables(fields: &mut Fields<'_>, scope: &Scope<'_>) -> BTreeMap<String, Str
         }
         if let Ok(Some(value)) = scope.resolve(&path, value) {
             match scalar_text(&value) {
+                Some(text) if text.contains("{{resolve:") => {
+                    scope.findings.problem(&path, "is known only on AWS, which resolves it; give a value with --env");
+                }
                 Some(text) => drop(texts.insert(name.clone(), text)),
                 None => drop(scope.findings.problem(&path, "must be a text")),
             }

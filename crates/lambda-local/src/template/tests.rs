@@ -79,6 +79,7 @@ fn what_cannot_be_known_is_a_problem_named_by_its_path() {
     check("Environment: {Variables: {V: !ImportValue x}}", "Variables.V", "cannot be resolved");
     check("Environment: {Variables: {V: !If [Nope, 1, 2]}}", "Variables.V", "no condition named Nope");
     check("Environment: {Variables: {V: [1]}}", "Variables.V", "must be a text");
+    check("Environment: {Variables: {V: '{{resolve:ssm:x}}'}}", "Variables.V", "known only on AWS");
     check("Environment: {Variables: {AWS_REGION: x}}", "AWS_REGION", "reserved");
     check("Environment: {Variables: {V: !Select [2, [a]]}}", "Variables.V", "no such index");
     check("Timeout: 0", "F.Properties.Timeout", "1 to 900");
