@@ -3,6 +3,8 @@
 
 pub(crate) mod build;
 mod download;
+pub(crate) mod environments;
+mod hash;
 mod jars;
 pub(crate) mod machine;
 mod wheels;
@@ -19,9 +21,10 @@ pub(crate) enum Pinned {
     Kafka,
     Tansu,
     CargoLambda,
+    TemplateTools,
 }
 
-/// Where a part is: the program, or for Kafka the directory of its jars.
+/// Where a part is: the program, for Kafka the directory of its jars, for Python programs their environment.
 pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
     let parts = workspace.local().join("parts");
     match part {
@@ -29,6 +32,7 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::Mongod => wheels::MONGOD.program(&parts),
         Pinned::Tansu => wheels::TANSU.program(&parts),
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
+        Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
     }
 }
 
@@ -47,6 +51,7 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::Mongod => wheels::MONGOD.fetch(&parts)?,
             Pinned::Tansu => wheels::TANSU.fetch(&parts)?,
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
+            Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
         }
     }
     Ok(())
