@@ -8,8 +8,7 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-pub(super) const CHECK: Check =
-    Check { name: "localstack", needs: &[], parts: &[Pinned::LocalstackTools], commands };
+pub(super) const CHECK: Check = Check { name: "localstack", needs: &[], parts: &[Pinned::LocalstackTools], commands };
 
 fn commands(workspace: &Workspace, _place: &Path) -> Result<Vec<Command>> {
     let mut replay = Command::new(prepare::path(workspace, Pinned::LocalstackTools).join("bin/python"));
