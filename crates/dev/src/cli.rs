@@ -2,7 +2,7 @@
 
 use crate::up::UpArgs;
 use crate::workspace::Workspace;
-use crate::{bench, down, invoke, load, logs, readme, status, test, up};
+use crate::{bench, check, down, invoke, load, logs, readme, status, test, up};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ enum Command {
     Load(load::LoadArgs),
     /// Measure one part by itself
     Bench(bench::BenchArgs),
+    /// Check template.yaml, nginx/, compose.yaml and localstack/ with the programs they are written for
+    Check(check::CheckArgs),
     /// Run every check and every test, on parts of their own
     Test(test::TestArgs),
     /// `test`, which is what CI runs, then `readme`
@@ -75,6 +77,7 @@ impl Cli {
             Some(Command::Invoke(args)) => invoke::run(&workspace, &args),
             Some(Command::Load(args)) => load::run(&workspace, &args),
             Some(Command::Bench(args)) => bench::run(&workspace, &args),
+            Some(Command::Check(args)) => check::run(&workspace, &args),
             Some(Command::Test(args)) => test::run(&workspace, &args),
             Some(Command::Ci(args)) => test::ci(&workspace, &args),
             Some(Command::Readme) => readme::run(&workspace),

@@ -9,6 +9,7 @@
 //! what a running stack writes about itself; the other modules are one command each.
 
 mod bench;
+mod check;
 mod cli;
 mod down;
 mod exit;
@@ -26,6 +27,7 @@ mod readme;
 mod say;
 mod stack;
 mod status;
+mod steps;
 mod supervise;
 mod test;
 mod up;

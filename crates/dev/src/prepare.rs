@@ -3,6 +3,8 @@
 
 pub(crate) mod build;
 mod download;
+pub(crate) mod environments;
+mod hash;
 mod jars;
 pub(crate) mod machine;
 mod wheels;
@@ -19,9 +21,12 @@ pub(crate) enum Pinned {
     Kafka,
     Tansu,
     CargoLambda,
+    TemplateTools,
+    ComposeTools,
+    LocalstackTools,
 }
 
-/// Where a part is: the program, or for Kafka the directory of its jars.
+/// Where a part is: the program, for Kafka the directory of its jars, for Python programs their environment.
 pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
     let parts = workspace.local().join("parts");
     match part {
@@ -29,6 +34,9 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::Mongod => wheels::MONGOD.program(&parts),
         Pinned::Tansu => wheels::TANSU.program(&parts),
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
+        Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
+        Pinned::ComposeTools => environments::COMPOSE.directory(&parts),
+        Pinned::LocalstackTools => environments::LOCALSTACK.directory(&parts),
     }
 }
 
@@ -47,6 +55,9 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::Mongod => wheels::MONGOD.fetch(&parts)?,
             Pinned::Tansu => wheels::TANSU.fetch(&parts)?,
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
+            Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
+            Pinned::ComposeTools => environments::COMPOSE.fetch(&parts)?,
+            Pinned::LocalstackTools => environments::LOCALSTACK.fetch(&parts)?,
         }
     }
     Ok(())

@@ -7,34 +7,27 @@ mod tally;
 
 use crate::exit::{self, Interrupted};
 use crate::prepare::{self, Pinned, build, machine};
-use crate::readme;
-use crate::say::{self, seconds};
+use crate::steps::{self, Finished};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
+use crate::{check, readme};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::env;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tally::Tally;
 
 const PARTS: [Pinned; 4] = [Pinned::Mongod, Pinned::Kafka, Pinned::Tansu, Pinned::CargoLambda];
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Leave out rustfmt and clippy
+    /// Leave out rustfmt, clippy and what `cargo dev check` does
     #[arg(long)]
     no_lints: bool,
     /// Passed on to cargo test, for example `-p settler` or `-- kill`; all packages unless one is named
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGUMENTS")]
     cargo: Vec<String>,
-}
-
-/// How one step went.
-struct Finished {
-    name: &'static str,
-    good: bool,
-    took: Duration,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
@@ -48,11 +41,15 @@ pub(crate) fn ci(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
 }
 
 fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
-    let mut needs = prepare::needs(workspace, &PARTS);
+    let mut parts = PARTS.to_vec();
+    if !args.no_lints {
+        parts.extend(check::parts(check::ALL.iter()));
+    }
+    let mut needs = prepare::needs(workspace, &parts);
     needs.extend([machine::NGINX, machine::AB, machine::CURL, machine::OPENSSL]);
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
-    prepare::parts(workspace, &PARTS)?;
+    prepare::parts(workspace, &parts)?;
     build::release(workspace)?;
     let mut bench = Workbench::new()?;
     let mut tally = Tally::default();
@@ -67,9 +64,10 @@ fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
 fn steps(workspace: &Workspace, args: &TestArgs, bench: &mut Workbench, tally: &mut Tally) -> Result<Vec<Finished>> {
     let mut finished = Vec::new();
     if !args.no_lints {
-        finished.push(step("format", bench, cargo(workspace, &["fmt", "--all", "--check"]))?);
+        finished.push(steps::run("format", bench, [cargo(workspace, &["fmt", "--all", "--check"])])?);
         let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        finished.push(step("clippy", bench, cargo(workspace, &clippy))?);
+        finished.push(steps::run("clippy", bench, [cargo(workspace, &clippy)])?);
+        finished.extend(check::steps(workspace, check::ALL.iter(), bench)?);
     }
     let tests = tests(workspace, args, bench)?;
     finished.push(counted("tests", bench, tests, tally)?);
@@ -80,14 +78,6 @@ fn cargo(workspace: &Workspace, words: &[&str]) -> Command {
     let mut cargo = build::cargo(workspace);
     cargo.args(words);
     cargo
-}
-
-fn step(name: &'static str, bench: &mut Workbench, mut command: Command) -> Result<Finished> {
-    println!("\n== {name}");
-    let began = Instant::now();
-    let mut child = bench.spawn(&mut command)?;
-    let good = bench.await_child(&mut child)?.success();
-    Ok(Finished { name, good, took: began.elapsed() })
 }
 
 /// A step whose tests are counted as they are printed.
@@ -119,9 +109,6 @@ fn tests(workspace: &Workspace, args: &TestArgs, bench: &mut Workbench) -> Resul
 }
 
 fn summarise(steps: &[Finished], tally: &Tally) {
-    println!("\n== summary");
-    for step in steps {
-        say::line(step.name, format!("{}  ({})", if step.good { "passed" } else { "FAILED" }, seconds(step.took)));
-    }
+    steps::summarise(steps);
     println!("{tally}");
 }

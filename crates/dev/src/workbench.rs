@@ -138,7 +138,7 @@ impl Workbench {
         self.supervisor.stop_all()?;
         drop(self.supervisor);
         if keep {
-            println!("What the stores left is in {}", self.temp.keep().display());
+            println!("What was left to look at is in {}", self.temp.keep().display());
         }
         Ok(())
     }

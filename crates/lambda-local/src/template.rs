@@ -1,14 +1,16 @@
 //! Reads a SAM template: the one description of the functions that also deploys to AWS.
 //!
-//! Steps: YAML with CloudFormation's short tags to plain JSON ([`document`]), values of the parameters, `Globals` under
-//! each function's own properties, intrinsic functions resolved, and from that one [`FunctionSpec`] per function.
+//! Steps: YAML with CloudFormation's short tags to plain JSON ([`document`]), values of the parameters and what the rules
+//! say of them, the resources whose condition holds, `Globals` under each function's own properties, intrinsic functions
+//! resolved, and from that one [`FunctionSpec`] per function, with the event source mappings that name it.
 //!
 //! Promises: every problem of a template is told at once, named by its path; what AWS would act on and this runtime does
 //! not is in [`Template::not_supported`]; a property no such resource has is a problem, as it is for AWS. Nothing is
 //! ignored in silence but what cannot matter on one machine (descriptions, tags, architectures, deployment settings).
 //!
-//! Left out on purpose: `AWS::Lambda::*` resources (only their SAM forms are read), `Fn::ImportValue`, `Fn::Transform`,
-//! `Fn::GetAZs`, `Fn::Cidr`, `Fn::ForEach`, nested stacks. Meeting one of these where a value is needed is a problem.
+//! Left out on purpose: `AWS::Lambda::*` resources (only their SAM forms are read) other than event source mappings of
+//! Kafka, `Fn::ImportValue`, `Fn::Transform`, `Fn::GetAZs`, `Fn::Cidr`, `Fn::ForEach`, nested stacks. Meeting one of these
+//! where a value is needed is a problem.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,8 @@ mod kafka;
 mod parameters;
 mod problems;
 mod resolve;
+mod resources;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +37,9 @@ pub use resolve::function_arn;
 
 use problems::Findings;
 use resolve::Scope;
+use resources::Resource;
+
+const FUNCTION: &str = "AWS::Serverless::Function";
 
 /// A template, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,57 +82,37 @@ fn functions(document: &Value, inputs: &Inputs, findings: &Findings) -> Vec<Func
     let empty = Map::new();
     let section = |name: &str| document.get(name).and_then(Value::as_object).unwrap_or(&empty);
     let resources = section("Resources");
-    let scope = Scope {
+    let mut scope = Scope {
         parameters: parameters::values(section("Parameters"), &inputs.parameters, findings),
         conditions: section("Conditions"),
         mappings: section("Mappings"),
         resources,
-        function_names: function_names(resources, findings),
+        function_names: BTreeMap::new(),
         region: &inputs.region,
         base_url: inputs.base_url.as_deref(),
         findings,
         overridden: inputs.variables.keys().cloned().collect(),
         evaluating: RefCell::default(),
     };
+    rules::check(section("Rules"), &scope);
+    let resources = resources::existing(&scope);
+    scope.function_names = function_names(&resources, findings);
     let globals = document.pointer("/Globals/Function").and_then(Value::as_object).unwrap_or(&empty);
-    let mut specs: Vec<FunctionSpec> = vec![];
-    for (logical_id, resource) in resources {
-        if let Some(mut spec) = function(logical_id, resource, globals, &scope) {
-            spec.variables.extend(inputs.variables.clone());
-            specs.push(spec);
-        }
+    let of_kind = |kind: &'static str| resources.iter().filter(move |resource| resource.kind == kind);
+    let mut specs: Vec<FunctionSpec> =
+        of_kind(FUNCTION).filter_map(|resource| function(resource, globals, &scope)).collect();
+    for spec in &mut specs {
+        spec.variables.extend(inputs.variables.clone());
     }
+    kafka::attach_mappings(of_kind(kafka::MAPPING), &mut specs, &scope);
+    resources::tell_what_does_not_exist(&resources, &[FUNCTION, kafka::MAPPING], findings);
     specs
 }
 
-fn function(
-    logical_id: &str,
-    resource: &Value,
-    globals: &Map<String, Value>,
-    scope: &Scope<'_>,
-) -> Option<FunctionSpec> {
-    let path = format!("Resources.{logical_id}");
-    let kind = resource.get("Type").and_then(Value::as_str);
-    if let Some(condition) = resource.get("Condition")
-        && !scope.condition_named(&path, condition).unwrap_or(true)
-    {
-        return None;
-    }
-    match kind {
-        Some("AWS::Serverless::Function") => {}
-        Some(kind) => {
-            scope.findings.not_supported(&path, format!("{kind} does not exist here"));
-            return None;
-        }
-        None => {
-            scope.findings.problem(&path, "needs a Type");
-            return None;
-        }
-    }
-    let own = resource.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    let properties = globals::merged(globals, &own, resource.get("IgnoreGlobals"));
-    let name = scope.function_names.get(logical_id)?;
-    function::read(logical_id, name, binary_of(resource), &properties, scope)
+fn function(resource: &Resource<'_>, globals: &Map<String, Value>, scope: &Scope<'_>) -> Option<FunctionSpec> {
+    let properties = globals::merged(globals, &resource.properties(), resource.body.get("IgnoreGlobals"));
+    let name = scope.function_names.get(resource.logical_id)?;
+    function::read(resource.logical_id, name, binary_of(resource.body), &properties, scope)
 }
 
 /// The binary cargo-lambda builds for a function.
@@ -134,19 +121,16 @@ fn binary_of(resource: &Value) -> Option<&str> {
 }
 
 /// The name of every function: as `cargo lambda` would name it, else as AWS would.
-fn function_names(resources: &Map<String, Value>, findings: &Findings) -> BTreeMap<String, String> {
+fn function_names(resources: &[Resource<'_>], findings: &Findings) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    let functions = resources
-        .iter()
-        .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some("AWS::Serverless::Function"));
-    for (logical_id, resource) in functions {
-        let given = resource.pointer("/Properties/FunctionName").and_then(Value::as_str);
-        let name = binary_of(resource).or(given).unwrap_or(logical_id);
+    for Resource { logical_id, body, .. } in resources.iter().filter(|resource| resource.kind == FUNCTION) {
+        let given = body.pointer("/Properties/FunctionName").and_then(Value::as_str);
+        let name = binary_of(body).or(given).unwrap_or(logical_id);
         if !taken.insert(name) {
             findings.problem(&format!("Resources.{logical_id}"), format!("another function is named {name} too"));
         }
-        names.insert(logical_id.clone(), name.to_owned());
+        names.insert((*logical_id).to_owned(), name.to_owned());
     }
     names
 }

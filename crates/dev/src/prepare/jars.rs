@@ -1,10 +1,9 @@
 //! Apache Kafka's jars: fetched by Maven with the exact versions of `parts/kafka/pom.xml`, then compared, all of them,
 //! with the hashes of `parts/kafka/jars.sha256`.
 
-use super::download;
+use super::{download, hash};
 use crate::say::Step;
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ const BYTES: u64 = 44_178_001;
 
 /// Named by the pins, so that changed pins are another directory.
 pub(crate) fn directory(parts: &Path) -> PathBuf {
-    let pin = hex(&Sha256::digest(PINS));
+    let pin = hash::hex(PINS);
     parts.join(format!("kafka-{VERSION}-{}", pin.get(..8).unwrap_or_default()))
 }
 
@@ -48,7 +47,7 @@ fn verify(dir: &Path, pins: &str) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let hash = hex(&Sha256::digest(fs::read(entry.path())?));
+        let hash = hash::hex(fs::read(entry.path())?);
         match pinned.remove(name.as_str()) {
             Some(pin) if pin == hash => {}
             Some(pin) => doubts.push(format!("{name} is {hash}, not {pin}")),
@@ -57,10 +56,6 @@ fn verify(dir: &Path, pins: &str) -> Result<()> {
     }
     doubts.extend(pinned.keys().map(|name| format!("{name} is missing")));
     if doubts.is_empty() { Ok(()) } else { bail!("the jars are not the pinned ones:\n  {}", doubts.join("\n  ")) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -73,7 +68,7 @@ mod tests {
         for (name, content) in [("good.jar", "good"), ("changed.jar", "evil"), ("foreign.jar", "?")] {
             fs::write(dir.path().join(name), content).unwrap();
         }
-        let hash = |content: &str| hex(&Sha256::digest(content));
+        let hash = |content: &str| hash::hex(content);
         let pins = format!("{}  good.jar\n{}  changed.jar\n{}  gone.jar\n", hash("good"), hash("well"), hash("gone"));
         let error = verify(dir.path(), &pins).unwrap_err().to_string();
         for doubt in ["changed.jar is", "foreign.jar (", "gone.jar is missing"] {

@@ -89,9 +89,11 @@ impl<'a> Fields<'a> {
 
     /// What has no effect on this machine, and what no such resource has.
     pub(crate) fn finish(self, silent: &[&str], not_supported: &[(&str, &str)]) {
-        for key in self.map.keys().filter(|key| !self.read.contains(key.as_str())) {
+        for (key, value) in self.map.iter().filter(|(key, _)| !self.read.contains(key.as_str())) {
             if let Some((_, why)) = not_supported.iter().find(|(name, _)| name == key) {
-                self.scope.findings.not_supported(&self.path(key), why);
+                if !self.scope.is_no_value(&self.path(key), value) {
+                    self.scope.findings.not_supported(&self.path(key), why);
+                }
             } else if !silent.contains(&key.as_str()) {
                 self.scope.findings.problem(&self.path(key), "is not a property of this resource");
             }

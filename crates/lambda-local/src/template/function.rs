@@ -148,7 +148,7 @@ pub(crate) fn read(
         max_environments: scaling(&mut fields, scope),
         url: url(&mut fields, scope),
         asynchronous: asynchronous(&mut fields, scope),
-        kafka: kafka::sources(logical_id, &mut fields, scope),
+        kafka: kafka::of_events(logical_id, &mut fields, scope),
     };
     if fields.text("Tracing").is_some_and(|mode| mode == "Active") {
         scope.findings.not_supported(&fields.path("Tracing"), "trace ids are handed on, but X-Ray gets no segments");
@@ -206,6 +206,9 @@ fn variables(fields: &mut Fields<'_>, scope: &Scope<'_>) -> BTreeMap<String, Str
         }
         if let Ok(Some(value)) = scope.resolve(&path, value) {
             match scalar_text(&value) {
+                Some(text) if text.contains("{{resolve:") => {
+                    scope.findings.problem(&path, "is known only on AWS, which resolves it; give a value with --env");
+                }
                 Some(text) => drop(texts.insert(name.clone(), text)),
                 None => drop(scope.findings.problem(&path, "must be a text")),
             }

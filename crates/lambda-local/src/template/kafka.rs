@@ -1,16 +1,22 @@
-//! The Kafka event sources of a function (`SelfManagedKafka` and `MSK`).
+//! The Kafka event sources of a function. A template has two forms for one thing: SAM's `Events` of the function itself
+//! ([`events`]), and `AWS::Lambda::EventSourceMapping` resources, which may have a condition ([`mappings`]). The forms
+//! differ in where they name the brokers and the group; everything else is read here, once.
 
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::fields::Fields;
 use super::resolve::Scope;
 
+mod events;
+mod mappings;
+
+pub(crate) use events::sources as of_events;
+pub(crate) use mappings::{MAPPING, attach as attach_mappings};
+
 /// One Kafka event source mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaSource {
-    /// The event's name under `Events`.
+    /// The event's name under `Events`, or the logical id of the mapping.
     pub name: String,
     /// Where the brokers are; none for MSK, whose brokers only AWS knows.
     pub bootstrap_servers: Vec<String>,
@@ -61,56 +67,45 @@ pub struct RetrySpec {
 /// AWS's default window, which cannot be written in a template.
 const DEFAULT_WINDOW: Duration = Duration::from_millis(500);
 
-const NOT_SUPPORTED: [(&str, &str); 9] = [
+const NOT_SUPPORTED: [(&str, &str); 7] = [
     ("DestinationConfig", "records given up are logged, not sent on"),
     ("FilterCriteria", "records are not filtered: the function gets all of them"),
     ("LoggingConfig", "the poller's log is lambda-local's own"),
     ("MetricsConfig", "metrics are not published; /status tells offsets"),
-    ("SchemaRegistryConfig", "records are handed on as they are"),
-    ("ConsumptionMode", "the topic is read as a stream"),
     ("SourceAccessConfigurations", "secrets are not read: sign in to the brokers with --kafka-config KEY=VALUE"),
     ("KmsKeyArn", "filters are not encrypted"),
     ("SecretsManagerKmsKeyId", "secrets are not read"),
 ];
 
-pub(crate) fn sources(logical_id: &str, function: &mut Fields<'_>, scope: &Scope<'_>) -> Vec<KafkaSource> {
-    let events_path = function.path("Events");
-    let Some(Value::Object(events)) = function.raw("Events") else { return vec![] };
-    let mut sources = vec![];
-    for (name, event) in events {
-        let path = format!("{events_path}.{name}");
-        let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
-        let properties = event.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default();
-        match kind {
-            "SelfManagedKafka" | "MSK" => {
-                let fields = Fields::new(format!("{path}.Properties"), &properties, scope);
-                sources.extend(source(logical_id, name, kind == "MSK", fields, scope));
-            }
-            "" => drop(scope.findings.problem(&path, "needs a Type")),
-            other => scope.findings.not_supported(&path, format!("{other} events are not delivered")),
-        }
-    }
-    sources
+/// Beside the group: among the event's own properties in SAM's form, deeper in a mapping.
+const NOT_SUPPORTED_OF_CONSUMERS: [(&str, &str); 2] = [
+    ("SchemaRegistryConfig", "records are handed on as they are"),
+    ("ConsumptionMode", "the topic is read as a stream"),
+];
+
+/// What the two forms of a source say in different places.
+struct Origin {
+    /// The event's name, or the mapping's logical id.
+    name: String,
+    bootstrap_servers: Vec<String>,
+    cluster_arn: Option<String>,
+    group: String,
 }
 
-fn source(logical_id: &str, name: &str, msk: bool, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<KafkaSource> {
+fn source(origin: Origin, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<KafkaSource> {
     let topics = fields.texts("Topics").unwrap_or_default();
     if topics.len() != 1 {
         scope.findings.problem(&fields.path("Topics"), "must name exactly one topic");
     }
-    let bootstrap_servers = if msk { vec![] } else { brokers(&mut fields, scope) };
-    let cluster_arn = if msk { fields.text("Stream") } else { None };
-    if msk && cluster_arn.is_none() {
-        scope.findings.problem(&fields.path("Stream"), "needs the cluster's ARN");
-    }
     let provisioned = provisioned_pollers(&mut fields, scope);
+    let starting_position = starting_position(&mut fields, scope);
     let source = KafkaSource {
-        name: name.to_owned(),
-        bootstrap_servers,
-        cluster_arn,
+        name: origin.name,
+        bootstrap_servers: origin.bootstrap_servers,
+        cluster_arn: origin.cluster_arn,
         topic: topics.into_iter().next()?,
-        group: fields.text("ConsumerGroupId").unwrap_or_else(|| format!("lambda-local-{logical_id}-{name}")),
-        starting_position: starting_position(&mut fields, scope)?,
+        group: origin.group,
+        starting_position: starting_position?,
         batch_size: usize::try_from(fields.integer("BatchSize", 1..=10_000).unwrap_or(100)).unwrap_or(100),
         window: window(&mut fields),
         pollers: provisioned.unwrap_or(1),
@@ -124,10 +119,11 @@ fn source(logical_id: &str, name: &str, msk: bool, mut fields: Fields<'_>, scope
             "is missing: AWS reports single failures, bisects and limits retries only with it; done here all the same",
         );
     }
-    fields.finish(&["Tags"], &NOT_SUPPORTED);
+    fields.finish(&["Tags"], &[NOT_SUPPORTED.as_slice(), &NOT_SUPPORTED_OF_CONSUMERS].concat());
     Some(source)
 }
 
+/// `KafkaBootstrapServers`, wherever it stands.
 fn brokers(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Vec<String> {
     let given = fields.raw("KafkaBootstrapServers").is_some();
     let brokers: Vec<String> = fields.texts("KafkaBootstrapServers").unwrap_or_default();

@@ -63,6 +63,20 @@ impl Scope<'_> {
         }
     }
 
+    /// Whether a property is not there after all: AWS::NoValue, perhaps by condition. The rest of it need not resolve.
+    pub(crate) fn is_no_value(&self, path: &str, value: &Value) -> bool {
+        match intrinsic(value) {
+            Some(("Ref", name)) => name == "AWS::NoValue",
+            Some(("Fn::If", Value::Array(parts))) => match parts.as_slice() {
+                [condition, yes, no] => self
+                    .condition_named(path, condition)
+                    .is_ok_and(|flag| self.is_no_value(path, if flag { yes } else { no })),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     fn resolve_list(&self, path: &str, items: &[Value]) -> Result<Vec<Value>, Reported> {
         let resolved: Vec<_> =
             items.iter().enumerate().map(|(at, item)| self.resolve(&format!("{path}[{at}]"), item)).collect();

@@ -79,6 +79,7 @@ fn what_cannot_be_known_is_a_problem_named_by_its_path() {
     check("Environment: {Variables: {V: !ImportValue x}}", "Variables.V", "cannot be resolved");
     check("Environment: {Variables: {V: !If [Nope, 1, 2]}}", "Variables.V", "no condition named Nope");
     check("Environment: {Variables: {V: [1]}}", "Variables.V", "must be a text");
+    check("Environment: {Variables: {V: '{{resolve:ssm:x}}'}}", "Variables.V", "known only on AWS");
     check("Environment: {Variables: {AWS_REGION: x}}", "AWS_REGION", "reserved");
     check("Environment: {Variables: {V: !Select [2, [a]]}}", "Variables.V", "no such index");
     check("Timeout: 0", "F.Properties.Timeout", "1 to 900");
@@ -176,7 +177,64 @@ fn what_is_not_emulated_is_listed() {
     check("Policies: [x]", "F.Properties.Policies: IAM");
     check("FunctionUrlConfig: {AuthType: AWS_IAM}", "FunctionUrlConfig.AuthType");
     check("Events: {T: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}}", "Events.T: Schedule");
-    check("", "Resources.Table: AWS::DynamoDB::Table");
+    check("", "Resources: AWS::DynamoDB::Table does not exist here: Table");
+    check("VpcConfig: !If [IsP, {SubnetIds: [!GetAtt Nope.Id]}, !Ref AWS::NoValue]", "VpcConfig");
+    let template =
+        function_with("VpcConfig: !If [NotP, {SubnetIds: [x]}, !Ref AWS::NoValue]").expect("a good template");
+    assert_eq!(template.not_supported.len(), 1, "no more than the table: {:?}", template.not_supported);
+}
+
+#[test]
+fn what_exists_only_on_aws_is_one_line_a_type() {
+    let text = "Conditions: {Never: !Equals [a, b]}\nResources:\n  A: {Type: 'AWS::SNS::Topic'}\n  B: {Type: \
+                'AWS::SNS::Topic'}\n  C: {Type: 'AWS::SNS::Topic', Condition: Never}\n  F: {Type: \
+                'AWS::Serverless::Function', Properties: {Runtime: provided.al2023}}";
+    let template = read(text, &inputs(&[])).expect("a good template");
+    assert_eq!(template.not_supported, ["Resources: AWS::SNS::Topic does not exist here: A, B"]);
+}
+
+#[test]
+fn two_functions_may_share_a_name_when_only_one_of_them_exists() {
+    let function = |condition: &str, memory: u32| {
+        format!(
+            "{{Type: 'AWS::Serverless::Function', Condition: {condition}, Metadata: {{BuildProperties: {{Binary: f}}}}, \
+             Properties: {{Runtime: provided.al2023, MemorySize: {memory}}}}}"
+        )
+    };
+    let text = |other: &str| {
+        let (one, two) = (function("Big", 512), function(other, 128));
+        format!("Conditions: {{Big: !Equals [a, a], Small: !Not [!Condition Big]}}\nResources: {{A: {one}, B: {two}}}")
+    };
+    let functions = read(&text("Small"), &inputs(&[])).expect("a good template").functions;
+    assert_eq!(functions.iter().map(|spec| (spec.name.as_str(), spec.memory_mb)).collect::<Vec<_>>(), [("f", 512)]);
+    let problems = read(&text("Big"), &inputs(&[])).expect_err("both exist");
+    assert!(problems.to_string().contains("another function is named f too"), "{problems}");
+}
+
+#[test]
+fn rules_are_asserted() {
+    let check = |rule: &str, expected: Option<&str>| {
+        let text = format!(
+            "Parameters: {{P: {{Type: String, Default: p}}}}\nRules: {{R: {rule}}}\nResources: {{F: {{Type: \
+             'AWS::Serverless::Function', Properties: {{Runtime: provided.al2023}}}}}}"
+        );
+        match (read(&text, &inputs(&[])), expected) {
+            (Ok(_), None) => {}
+            (Err(problems), Some(what)) => assert_eq!(problems.0[0].to_string(), format!("Rules.R: {what}")),
+            (outcome, _) => panic!("{rule}: {outcome:?}"),
+        }
+    };
+    check("{Assertions: [{Assert: !Equals [!Ref P, p]}]}", None);
+    check("{Assertions: [{Assert: !Equals [!Ref P, q], AssertDescription: P is q}]}", Some("P is q"));
+    check("{Assertions: [{Assert: !Not [!Equals [!Ref P, p]]}]}", Some("does not hold"));
+    check("{RuleCondition: !Equals [!Ref P, q], Assertions: [{Assert: !Equals [a, b]}]}", None);
+    check("{RuleCondition: !Equals [!Ref P, p], Assertions: [{Assert: !Equals [a, b]}]}", Some("does not hold"));
+    check(
+        "{Assertions: [{Assert: {'Fn::Sub': x}}]}",
+        Some("Fn::Sub is not a condition, or has the wrong number of parts"),
+    );
+    check("{Assertions: [{AssertDescription: x}]}", Some("an assertion needs an Assert"));
+    check("{}", Some("needs Assertions"));
 }
 
 #[test]

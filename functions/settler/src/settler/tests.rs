@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 use super::*;
 
+mod alarms;
+
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A settler with books and outcomes in memory, and the records it is sent.
@@ -97,11 +99,14 @@ impl Lines {
         tracing::subscriber::set_default(subscriber.finish())
     }
 
-    fn of_level(&self, level: &str) -> Vec<Value> {
+    fn all(&self) -> Vec<Value> {
         let bytes = self.0.lock().unwrap().clone();
         let lines = String::from_utf8(bytes).unwrap();
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["level"] == level).collect()
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn of_level(&self, level: &str) -> Vec<Value> {
+        self.all().into_iter().filter(|line| line["level"] == level).collect()
     }
 }
 
