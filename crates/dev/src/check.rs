@@ -1,8 +1,11 @@
-//! `cargo dev check`: what the repository declares to other programs, given to those programs: template.yaml to AWS's
-//! own tools, nginx/ to NGINX. Nothing is deployed or started, and no network is needed once the tools are there.
+//! `cargo dev check`: what the repository declares to other programs, given to those programs: template.yaml and
+//! localstack/ to AWS's own tools, nginx/ to NGINX, compose.yaml to what it would start. Nothing is deployed, no container
+//! is started, and no network is needed once the tools are there.
 //!
 //! One check is one module below; `ALL` lists them, and `cargo dev test` runs them all.
 
+mod compose;
+mod localstack;
 mod nginx;
 mod template;
 
@@ -27,7 +30,7 @@ pub(crate) struct Check {
     commands: fn(&Workspace, &Path) -> Result<Vec<Command>>,
 }
 
-pub(crate) static ALL: [Check; 2] = [template::CHECK, nginx::CHECK];
+pub(crate) static ALL: [Check; 4] = [template::CHECK, nginx::CHECK, compose::CHECK, localstack::CHECK];
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {

@@ -48,7 +48,7 @@ enum Command {
     Load(load::LoadArgs),
     /// Measure one part by itself
     Bench(bench::BenchArgs),
-    /// Check template.yaml and nginx/ with the programs they are written for
+    /// Check template.yaml, nginx/, compose.yaml and localstack/ with the programs they are written for
     Check(check::CheckArgs),
     /// Run every check and every test, on parts of their own
     Test(test::TestArgs),

@@ -23,6 +23,8 @@ pub(crate) enum Pinned {
     CargoLambda,
     Rie,
     TemplateTools,
+    ComposeTools,
+    LocalstackTools,
 }
 
 /// Where a part is: the program, for Kafka the directory of its jars, for Python programs their environment.
@@ -35,6 +37,8 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
         Pinned::Rie => wheels::RIE.program(&parts),
         Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
+        Pinned::ComposeTools => environments::COMPOSE.directory(&parts),
+        Pinned::LocalstackTools => environments::LOCALSTACK.directory(&parts),
     }
 }
 
@@ -55,6 +59,8 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
             Pinned::Rie => wheels::RIE.fetch(&parts)?,
             Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
+            Pinned::ComposeTools => environments::COMPOSE.fetch(&parts)?,
+            Pinned::LocalstackTools => environments::LOCALSTACK.fetch(&parts)?,
         }
     }
     Ok(())

@@ -10,14 +10,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-pub(super) const CHECK: Check = Check { name: "nginx", needs: &[machine::NGINX], parts: &[], commands };
+pub(super) const CHECK: Check =
+    Check { name: "nginx", needs: &[machine::NGINX, machine::OPENSSL], parts: &[], commands };
 
 fn commands(workspace: &Workspace, place: &Path) -> Result<Vec<Command>> {
     let dir = StackDir::at(place.join("check-nginx"));
     fs::create_dir_all(dir.logs()).with_context(|| format!("cannot make {}", dir.logs().display()))?;
     let mut ports = Ports::for_stack(dir.root());
-    let (port, functions) = (ports.free()?, ports.free()?);
-    nginx::prepare(workspace, &dir, port, &nginx::Behind::lambda_local(functions))?;
+    let (port, tls, functions) = (ports.free()?, ports.free()?, ports.free()?);
+    let front = nginx::Front { port, tls: Some(tls), settings: &[] };
+    nginx::prepare(workspace, &dir, &front, &nginx::Behind::lambda_local(vec![functions]))?;
     let part = nginx::part(&dir, port)?;
     let mut test = Command::new(part.program);
     test.args(part.args).arg("-t");

@@ -1,7 +1,5 @@
 //! Python programs that come in many packages: each set of them is installed by pip, which checks the hashes pinned in
 //! `parts/python/*.txt`, into a virtual environment of its own.
-//!
-//! A pin file without an environment here is for a check that is still to come.
 
 use super::{download, hash};
 use crate::say::Step;
@@ -26,6 +24,20 @@ pub(crate) const TEMPLATE: Environment = Environment {
     what: "cfn-lint 1.58.0 and SAM CLI 1.170.0",
     pins: include_str!("../../parts/python/template.txt"),
     bytes: 340_000_000,
+};
+
+pub(crate) const COMPOSE: Environment = Environment {
+    name: "compose",
+    what: "check-jsonschema 0.39.0, hadolint 2.15.1 and pymongo 4.15.3",
+    pins: include_str!("../../parts/python/compose.txt"),
+    bytes: 84_000_000,
+};
+
+pub(crate) const LOCALSTACK: Environment = Environment {
+    name: "localstack",
+    what: "moto 5.2.5 and AWS's command line 1.46.3",
+    pins: include_str!("../../parts/python/localstack.txt"),
+    bytes: 454_000_000,
 };
 
 /// Runs a program of an environment. Its own first line names the directory it was installed in before it was moved.
