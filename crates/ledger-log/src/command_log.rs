@@ -23,6 +23,11 @@ pub trait CommandLog: Send + Sync + std::fmt::Debug {
     /// Asks the brokers whether the topic is there to be written to, each time anew.
     fn ping(&self) -> BoxFuture<'_, Result<(), AppendError>>;
 
+    /// What keeps the log from answering, as far as it is known: for whoever cannot wait for an answer to say it.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Appends a command and waits for the brokers to confirm it, at most for the append time-out.
     fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>>;
 }

@@ -39,8 +39,11 @@ pub(crate) async fn wait<T>(
 
 /// The generation of the log. Nothing is left behind by giving up on it, unlike on an append.
 pub(crate) async fn generation(log: &dyn CommandLog) -> Result<Generation, AppendError> {
-    let too_late = AppendError::Unavailable { reason: "its generation could not be read in time".to_owned() };
-    timeout(GENERATION, log.generation()).await.unwrap_or(Err(too_late))
+    let too_late = || {
+        let trouble = log.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        AppendError::Unavailable { reason: format!("its generation could not be read in time{trouble}") }
+    };
+    timeout(GENERATION, log.generation()).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 /// A store that is away is for the client to wait for; anything else is for us to look at.

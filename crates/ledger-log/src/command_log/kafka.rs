@@ -138,6 +138,10 @@ impl CommandLog for KafkaCommandLog {
         self.ask_for_topic().boxed()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.producer.events().last_trouble()
+    }
+
     fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>> {
         self.append_record(record).boxed()
     }
