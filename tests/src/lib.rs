@@ -9,12 +9,15 @@
 
 pub mod ab;
 mod client;
+mod functions;
 mod guardian;
 pub mod kafka;
+mod kept;
 pub mod load;
 pub mod logs;
 pub mod operator;
 pub mod process;
+pub mod secured_kafka;
 mod sources;
 mod stack;
 mod status;
@@ -22,8 +25,10 @@ mod wait;
 mod workspace;
 
 pub use client::{Answer, Client, deposit, withdrawal, withdrawal_request};
+pub use functions::{Functions, Told};
 pub use kafka::Log;
 pub use load::{Load, Tally};
+pub use secured_kafka::SecuredKafka;
 pub use sources::Sources;
 pub use stack::{Options, Stack, kill_what_is_left};
 pub use status::{Part, Status};

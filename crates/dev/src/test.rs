@@ -49,7 +49,7 @@ pub(crate) fn ci(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
 
 fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
     let mut needs = prepare::needs(workspace, &PARTS);
-    needs.extend([machine::NGINX, machine::AB]);
+    needs.extend([machine::NGINX, machine::AB, machine::JAVAC]);
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
     prepare::parts(workspace, &PARTS)?;

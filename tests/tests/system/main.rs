@@ -13,6 +13,7 @@ mod lifecycle;
 mod money;
 mod outage;
 mod redelivery;
+mod secured;
 mod shared;
 mod tools;
 mod unreadable;
@@ -37,6 +38,7 @@ fn main() {
         unreadable::trials(),
         benchmark::trials(),
         tools::trials(),
+        secured::trials(),
         lifecycle::trials(),
         watch::trials(),
         shared::last_trial(&shared::CALM),

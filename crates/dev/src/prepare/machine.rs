@@ -29,6 +29,11 @@ pub(crate) const CURL: Need =
     Need { what: "curl, to do what the README says", package: "curl", found: || has_program("curl") };
 pub(crate) const JAVA: Need =
     Need { what: "Java 17 or newer, for Apache Kafka", package: "default-jdk-headless", found: has_java_17 };
+pub(crate) const JAVAC: Need = Need {
+    what: "javac, for what a test gives Apache Kafka",
+    package: "default-jdk-headless",
+    found: || has_program("javac"),
+};
 pub(crate) const MAVEN: Need =
     Need { what: "Maven, which fetches Apache Kafka", package: "maven", found: || has_program("mvn") };
 pub(crate) const PIP: Need = Need { what: "pip, which fetches the parts", package: "python3-pip", found: has_pip };
