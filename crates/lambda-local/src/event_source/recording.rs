@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode::AutoOffsetReset;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -79,7 +80,7 @@ pub enum RecordingError {
         oldest: i64,
     },
     /// The log is shorter.
-    #[error("{topic}-{partition} has nothing at offset {from} or after it: the next record will be at {end}")]
+    #[error("{topic}-{partition} has nothing at offset {from} or after it: it ends before")]
     NothingThere {
         /// The topic.
         topic: String,
@@ -87,8 +88,6 @@ pub enum RecordingError {
         partition: Partition,
         /// The offset asked for.
         from: i64,
-        /// The offset that the next record gets.
-        end: i64,
     },
     /// No function could ever be given it.
     #[error(
@@ -130,8 +129,10 @@ pub fn record(
     let event = envelope.event([(stretch.partition, records.iter())].into_iter());
     match (event, records.last()) {
         (Some(event), Some(last)) => Ok(Recorded { event, records: records.len(), last_offset: last.offset }),
-        // The offsets were given away, and yet no record stands there.
-        _ => Err(nothing_there(&source.topic, stretch, stretch.from)),
+        _ => {
+            let (topic, Stretch { partition, from, .. }) = (source.topic.clone(), stretch);
+            Err(RecordingError::NothingThere { topic, partition, from })
+        }
     }
 }
 
@@ -145,15 +146,12 @@ fn check(consumer: &BaseConsumer<Quiet>, topic: &str, stretch: Stretch) -> Resul
     if !usize::try_from(partition).is_ok_and(|number| number < partitions) {
         return Err(RecordingError::NoPartition { topic: topic.to_owned(), partition, partitions });
     }
-    let (oldest, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+    // Of the end some brokers say only where their last batch begins: reading finds it.
+    let (oldest, _) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
     if from < oldest {
         return Err(RecordingError::Gone { topic: topic.to_owned(), partition, from, oldest });
     }
-    if from >= end { Err(nothing_there(topic, stretch, end)) } else { Ok(()) }
-}
-
-fn nothing_there(topic: &str, Stretch { partition, from, .. }: Stretch, end: i64) -> RecordingError {
-    RecordingError::NothingThere { topic: topic.to_owned(), partition, from, end }
+    Ok(())
 }
 
 fn read(
@@ -168,7 +166,8 @@ fn read(
     while records.len() < stretch.count.min(MOST_RECORDS) {
         let record = match consumer.poll(PATIENCE) {
             None => return Err(RecordingError::Silent),
-            Some(Err(KafkaError::PartitionEOF(_))) => break,
+            // At the end, and past it.
+            Some(Err(KafkaError::PartitionEOF(_) | KafkaError::MessageConsumption(AutoOffsetReset))) => break,
             Some(message) => encode(&message?),
         };
         // With the comma that parts it from the next.

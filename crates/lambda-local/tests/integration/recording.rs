@@ -61,9 +61,11 @@ async fn recording_leaves_the_group_alone() {
 async fn what_is_not_there_is_named() {
     let topic = Topic::create(&brokers().remove(0), "").await;
     topic.write(0..4).await;
-    for (partition, from, why) in
-        [("4", "0", "has no partition 4: its partitions are 0 to 3"), ("0", "1", "has nothing at offset 1")]
-    {
+    for (partition, from, why) in [
+        ("4", "0", "has no partition 4: its partitions are 0 to 3"),
+        ("0", "1", "has nothing at offset 1"),
+        ("0", "7", "has nothing at offset 7"),
+    ] {
         let said = refused(&topic, &["--partition", partition, "--from", from, "--count", "1"]);
         assert!(said.contains(why), "{said}");
     }
