@@ -64,6 +64,7 @@ impl Counter {
             recorded_at: NOW,
             key: stored.key,
             value: stored.value,
+            accepted_as: None,
             why: why.to_owned(),
         };
         self.apply(vec![LogRecord::Unreadable(letter)]).await;

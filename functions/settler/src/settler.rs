@@ -140,6 +140,7 @@ fn log_settled(name: &PartitionName, outcomes: &[AppliedOutcome]) {
                     topic,
                     partition,
                     offset = letter.offset,
+                    transaction = letter.id(outcome.position).map(tracing::field::display),
                     why = letter.why,
                     "a record nobody can read is set aside"
                 );

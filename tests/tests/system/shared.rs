@@ -37,11 +37,7 @@ enum Slot {
 }
 
 impl Shared {
-    const fn new(
-        name: &'static str,
-        args: &'static [&'static str],
-        expected: &'static [&'static [Expected]],
-    ) -> Self {
+    const fn new(name: &'static str, args: &'static [&'static str], expected: &'static [&'static [Expected]]) -> Self {
         Self { name, args, expected, stack: Mutex::new(Slot::NotYet), failed: AtomicBool::new(false) }
     }
 

@@ -28,7 +28,10 @@ pub(crate) enum AdministratorError {
 
 impl Cluster {
     /// Opens it. Needs no broker.
-    pub(crate) async fn administrator(&self, patience: Duration) -> Result<AdminClient<ClientEvents>, AdministratorError> {
+    pub(crate) async fn administrator(
+        &self,
+        patience: Duration,
+    ) -> Result<AdminClient<ClientEvents>, AdministratorError> {
         let config = self.client_config("passbook-operator", patience);
         let administrator: AdminClient<ClientEvents> = config.create_with_context(self.events())?;
         if let Some(region) = self.security.iam_region() {
