@@ -110,18 +110,17 @@ mod tests {
         assert!(answers_within(limit, async { Ok::<(), ()>(()) }).await);
     }
 
-    /// The properties of `api` in the template that deploys it.
-    fn properties_of_api() -> yaml_serde::Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
-        let template: yaml_serde::Value = yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        template["Resources"]["Api"]["Properties"].clone()
-    }
-
     #[test]
     fn every_request_ends_before_the_function_does() {
-        let properties = properties_of_api();
-        assert_eq!(properties["Timeout"].as_u64(), Some(FUNCTION.as_secs()));
-        let append = properties["Environment"]["Variables"]["APPEND_TIMEOUT_MS"].as_str().unwrap().parse().unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+        let template: yaml_serde::Value = yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        // On plain Lambda and on Managed Instances.
+        for function in ["Api", "ApiOnManagedInstances"] {
+            let timeout = &template["Resources"][function]["Properties"]["Timeout"];
+            assert_eq!(timeout.as_u64(), Some(FUNCTION.as_secs()), "{function}");
+        }
+        let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+        let append = variables["APPEND_TIMEOUT_MS"].as_str().unwrap().parse().unwrap();
         assert_eq!(check_append_timeout(Duration::from_millis(append)), Ok(()));
         assert!(READ + REST < FUNCTION);
         assert!(Duration::from_secs(LONGEST_WAIT_SECONDS) + READ_AFTER_WAIT < FUNCTION);
