@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use system_tests::access_log::{self, Line};
 use system_tests::back_end::ACCEPTED;
 use system_tests::kafka::COMMANDS;
-use system_tests::logs::Expected;
 use system_tests::process::{self, Paused};
 use system_tests::{BackEnd, Nginx, Stack, ab, deposit, operator, wait_until};
 
@@ -26,18 +25,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         environment_is_killed_under_load, back_end_is_killed_under_load, back_end_that_is_away_fails_nobody,
     )
 }
-
-pub(crate) const EXPECTED: [Expected; 6] = [
-    Expected { log: "nginx", says: "(111: Connection refused) while connecting to upstream", why: KILLED },
-    Expected { log: "nginx", says: "upstream prematurely closed connection", why: KILLED },
-    Expected { log: "nginx", says: "(104: Connection reset by peer)", why: KILLED },
-    Expected { log: "api", says: "failed to send request to Lambda Runtime API", why: ITS_RUNTIME_WAS_KILLED },
-    Expected { log: "api", says: "Lambda Runtime API request failed", why: ITS_RUNTIME_WAS_KILLED },
-    Expected { log: "api", says: "Concurrent worker exited with error", why: ITS_RUNTIME_WAS_KILLED },
-];
-
-const KILLED: &str = "a back end was killed with requests under way, and is away until it is back";
-const ITS_RUNTIME_WAS_KILLED: &str = "api dies with its lambda-local, but may have the time to say that it is gone";
 
 const OTHER: &str = "lambda-local-2";
 const WITHIN: Duration = Duration::from_secs(60);

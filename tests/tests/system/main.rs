@@ -12,6 +12,7 @@ mod door;
 mod events;
 mod front;
 mod keys;
+mod killed_runtime;
 mod lifecycle;
 mod money;
 mod outage;

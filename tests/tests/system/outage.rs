@@ -23,10 +23,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(13);
 const RETURN_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the logs of the shaken stack may say.
-pub(crate) const EXPECTED: [Expected; 5] = [
-    Expected { log: "nginx", says: "(111: Connection refused) while connecting to upstream", why: KILLED_LAMBDA_LOCAL },
-    Expected { log: "nginx", says: "upstream prematurely closed connection", why: KILLED_LAMBDA_LOCAL },
-    Expected { log: "nginx", says: "(104: Connection reset by peer)", why: KILLED_LAMBDA_LOCAL },
+pub(crate) const EXPECTED: [Expected; 2] = [
     Expected {
         log: "api",
         says: "Lambda Runtime API returned non-200 response\",\"status\":\"410 Gone",
@@ -35,7 +32,6 @@ pub(crate) const EXPECTED: [Expected; 5] = [
     Expected { log: "api", says: "invocation timed out or response was stale", why: STALE_ANSWER },
 ];
 
-const KILLED_LAMBDA_LOCAL: &str = "lambda-local was killed with requests under way, and is away until it is back";
 const STALE_ANSWER: &str = "api was stopped past its time-out; let go on, it answers what was given up long ago";
 
 fn unavailable(answer: &Answer) -> Result<()> {

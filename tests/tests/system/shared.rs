@@ -8,15 +8,16 @@ use libtest_mimic::Trial;
 use system_tests::logs::Expected;
 use system_tests::{Options, Stack};
 
-use crate::{back_ends, door, events, outage};
+use crate::{door, events, killed_runtime, outage};
 
 /// Nothing is broken here.
 pub(crate) static CALM: Shared = Shared::new("the calm stack", &[], &[&door::EXPECTED, &events::EXPECTED]);
 /// Parts are killed and stopped here.
-pub(crate) static SHAKEN: Shared = Shared::new("the shaken stack", &[], &[&outage::EXPECTED]);
+pub(crate) static SHAKEN: Shared =
+    Shared::new("the shaken stack", &[], &[&killed_runtime::EXPECTED, &outage::EXPECTED]);
 /// Two back ends behind NGINX, which also speaks TLS. They are killed here.
 pub(crate) static PAIRED: Shared =
-    Shared::new("the paired stack", &["--api-backends", "2", "--tls", "0"], &[&back_ends::EXPECTED]);
+    Shared::new("the paired stack", &["--api-backends", "2", "--tls", "0"], &[&killed_runtime::EXPECTED]);
 
 pub(crate) struct Shared {
     name: &'static str,
