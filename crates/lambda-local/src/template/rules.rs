@@ -8,7 +8,8 @@ pub(crate) fn check(rules: &Map<String, Value>, scope: &Scope<'_>) {
     for (name, rule) in rules {
         let path = format!("Rules.{name}");
         let holds = |condition: &Value| scope.condition_named(&path, condition);
-        if !rule.get("RuleCondition").is_none_or(|condition| holds(condition).unwrap_or(false)) {
+        let applies = rule.get("RuleCondition").is_none_or(|condition| holds(condition).unwrap_or(false));
+        if !applies {
             continue;
         }
         let Some(assertions) = rule.get("Assertions").and_then(Value::as_array) else {
