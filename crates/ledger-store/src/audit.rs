@@ -25,6 +25,10 @@ pub enum Difference {
     Held { account: AccountId, held: i64, holds: i128 },
     #[error("{account} has a balance of {balance}, while its last entry leaves {entry}")]
     Balance { account: AccountId, balance: i64, entry: i64 },
+    #[error("{account} holds {held}, while its last entry leaves {entry}")]
+    LastHeld { account: AccountId, held: i64, entry: i64 },
+    #[error("{account} has {available} available, while its last entry leaves {entry}")]
+    Available { account: AccountId, available: i128, entry: i64 },
     #[error("{account} has {sequence} entries, while its open page ends with entry {entry}")]
     Sequence { account: AccountId, sequence: u64, entry: u64 },
     #[error("entry {sequence} of {account} leaves {found}, while the entries before it make that {expected}")]
@@ -51,12 +55,14 @@ pub(crate) struct Chain<'a> {
     account: &'a AccountId,
     sequence: u64,
     balance: i64,
+    held: i64,
+    available: i64,
     head: Digest,
 }
 
 impl<'a> Chain<'a> {
     pub(crate) const fn new(account: &'a AccountId) -> Self {
-        Self { account, sequence: 0, balance: 0, head: [0; 32] }
+        Self { account, sequence: 0, balance: 0, held: 0, available: 0, head: [0; 32] }
     }
 
     /// The next full page.
@@ -90,6 +96,14 @@ impl<'a> Chain<'a> {
         if i128::from(account.held) != holds {
             return Err(Difference::Held { account: id(), held: account.held, holds });
         }
+        if account.held != self.held {
+            return Err(Difference::LastHeld { account: id(), held: account.held, entry: self.held });
+        }
+        // The overdraft limit stands in no entry; what it makes available does.
+        let available = i128::from(account.balance) + i128::from(account.overdraft_limit) - i128::from(account.held);
+        if available != i128::from(self.available) {
+            return Err(Difference::Available { account: id(), available, entry: self.available });
+        }
         Ok(())
     }
 
@@ -118,6 +132,8 @@ impl<'a> Chain<'a> {
         }
         self.sequence = entry.sequence;
         self.balance = entry.balance;
+        self.held = entry.held;
+        self.available = entry.available;
         self.head = entry.digest(&self.head);
         Ok(())
     }

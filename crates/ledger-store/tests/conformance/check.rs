@@ -61,6 +61,10 @@ async fn planted_differences_are_found() {
     expect(accounts, alice(), held, "alice holds 16, while its open holds come to 15").await;
     let hold_gone = doc! { "$pop": { "holds": 1 } };
     expect(accounts, alice(), hold_gone, "alice holds 15, while its open holds come to 10").await;
+    let hold_undone = doc! { "$pop": { "holds": 1 }, "$inc": { "held": -5_i64 } };
+    expect(accounts, alice(), hold_undone, "alice holds 10, while its last entry leaves 15").await;
+    let limit = doc! { "$set": { "overdraft_limit": 1_000_000_i64 } };
+    expect(accounts, alice(), limit, "alice has 1000025 available, while its last entry leaves 25").await;
     let sequence = doc! { "$inc": { "sequence": 1_i64 } };
     expect(accounts, alice(), sequence, "entry 34 of alice stands where entry 33 belongs").await;
     let tampered = doc! { "$set": { "entries.3.reference": "another" } };
