@@ -8,8 +8,10 @@ use mongodb::error::{
 use crate::fence::FenceRefusal;
 use crate::shape::ACCOUNTS;
 
-/// The server is going down, starting up, or no longer the primary.
-const CODES_OF_A_CHANGING_SERVER: [i32; 8] = [91, 189, 10058, 10107, 11600, 11602, 13435, 13436];
+/// The server is going down, starting up, no longer the primary, or cannot reach the others of its set or cluster in time:
+/// what the driver takes as a reason to ask again, and what mongos says of a shard without a primary (133).
+const CODES_OF_A_SERVER_AWAY: [i32; 15] =
+    [6, 7, 89, 91, 133, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436];
 const WRITE_CONFLICT: i32 = 112;
 const DUPLICATE_KEY: i32 = 11000;
 
@@ -54,6 +56,11 @@ impl StoreError {
 
     pub const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable(_))
+    }
+
+    /// Whether nobody answered; a server that says why it cannot serve is there to be asked.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if code(error).is_none())
     }
 
     /// What it means that a document was not written. Two settlers may write one document, or open one account, at once;
@@ -102,7 +109,7 @@ fn is_of_a_server_away(error: &DriverError) -> bool {
         | ErrorKind::Io(_)
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. } => true,
-        _ => code(error).is_some_and(|code| CODES_OF_A_CHANGING_SERVER.contains(&code)),
+        _ => code(error).is_some_and(|code| CODES_OF_A_SERVER_AWAY.contains(&code)),
     }
 }
 
@@ -178,5 +185,30 @@ pub enum GenerationError {
 impl From<DriverError> for GenerationError {
     fn from(error: DriverError) -> Self {
         Self::Store(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{deserialize_from_document, doc};
+
+    use super::*;
+
+    fn of_code(code: i32) -> StoreError {
+        let command = deserialize_from_document(doc! { "code": code, "codeName": "Named", "errmsg": "no" }).unwrap();
+        DriverError::from(ErrorKind::Command(command)).into()
+    }
+
+    #[test]
+    fn a_server_that_cannot_serve_is_away_and_not_failing() {
+        for code in [6, 7, 89, 91, 133, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436] {
+            let error = of_code(code);
+            assert!(error.is_unreachable() && error.retry_helps() && !error.is_silence(), "{code}: {error}");
+        }
+        for code in [2, 13, 50, 121] {
+            assert!(matches!(of_code(code), StoreError::Failed(_)), "{code}");
+        }
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(StoreError::from(DriverError::from(reset)).is_silence());
     }
 }

@@ -109,7 +109,7 @@ impl Store {
                 Ok(done)
             }
             Err(failure) => {
-                if !matches!(&failure, ApplyFailure::Store(error) if error.is_unreachable()) {
+                if !matches!(&failure, ApplyFailure::Store(error) if error.is_silence()) {
                     abort(&mut session).await;
                 }
                 Err(failure)
