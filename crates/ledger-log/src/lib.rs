@@ -33,7 +33,7 @@ pub use topics::{CreateTopics, PartitionEnd, TopicDescription, Topics, TopicsErr
 pub use traceparent::Traceparent;
 
 /// Where commands stand, keyed by account.
-pub const COMMANDS: &str = "passbook.commands";
+pub const COMMANDS: &str = ledger::COMMANDS;
 /// What became of them, keyed by account.
 pub const OUTCOMES: &str = "passbook.outcomes";
 /// How often the command topic was created anew: compacted, one record per topic, `{"generation":1}`.

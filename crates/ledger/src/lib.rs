@@ -36,7 +36,9 @@ pub use entry::{Digest, Entry, EntryStatus, Outcome};
 pub use hold::{Hold, HoldEnd, MAX_OPEN_HOLDS};
 pub use money::{Amount, Currency, InvalidAmount, Money, UnknownCurrency};
 pub use page::{PAGE_CAPACITY, page_number, page_sequences, turned_pages};
-pub use position::{Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, TransactionId};
+pub use position::{
+    COMMANDS, Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, TransactionId,
+};
 pub use refusal::Refusal;
 pub use settle::settle;
 pub use timestamp::Timestamp;

@@ -9,6 +9,9 @@ use std::str::FromStr;
 
 use crate::account_id::AccountId;
 
+/// The topic of the log in which positions stand.
+pub const COMMANDS: &str = "passbook.commands";
+
 /// Counts how often the command topic was created anew; starts at 1.
 pub type Generation = u16;
 /// A partition of the command topic.
