@@ -48,7 +48,7 @@ impl Store {
     pub async fn connect(config: StoreConfig) -> Result<Self, StoreError> {
         let client = Client::with_options(client_options(&config).await?)?;
         let database = client.database(&config.database);
-        let watch = watch::FenceWatch::new(database.clone(), config.command_topic.clone());
+        let watch = watch::FenceWatch::new(database.clone());
         Ok(Self { client, database, config: Arc::new(config), meter: Arc::default(), watch })
     }
 

@@ -3,25 +3,32 @@
 //! While somebody waits, one task reads the fences every few milliseconds and tells all who wait; with nobody waiting
 //! there is no task. A waiter subscribes before it makes sure that the task runs, and the task gives up only under the
 //! lock under which it is started, so no wake-up is lost.
+//!
+//! Bounds: a look takes at most [`PATIENCE`], and the looks become fewer while the fences stand still ([`Pace`]): one
+//! request that waits for what never comes costs five looks a second.
+
+mod pace;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger::{Generation, Offset, Partition, Position};
+use ledger::{COMMANDS, Generation, Offset, Partition, Position};
 use mongodb::Database;
 use mongodb::bson::{RawDocumentBuf, doc};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use mongodb::error::Error as DriverError;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use self::pace::Pace;
 use super::committed;
 use super::read::has_passed;
 use super::rows::each;
 use crate::error::StoreError;
 use crate::shape::{FENCES, read_fence};
 
-/// How long an outcome may stand unnoticed.
-const INTERVAL: Duration = Duration::from_millis(10);
+/// How long a look may take, before it counts as one that has failed.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Cheap to clone; clones watch together.
 #[derive(Debug, Clone)]
@@ -30,17 +37,21 @@ pub(super) struct FenceWatch(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     database: Database,
-    topic: String,
     seen: watch::Sender<Seen>,
+    /// Somebody has begun to wait.
+    newcomer: Notify,
     is_running: Mutex<bool>,
 }
 
-/// The fences as they were last seen, or why they cannot be.
+type Fences = HashMap<Partition, (Generation, Offset)>;
+
+/// The fences as they were last seen, and what the last look has come to.
 #[derive(Debug, Clone, Default)]
 struct Seen {
-    /// How often they have been seen.
+    /// How often they have been looked at, in vain too.
     looks: u64,
-    fences: HashMap<Partition, (Generation, Offset)>,
+    fences: Fences,
+    /// Why the last look saw nothing.
     failure: Option<StoreError>,
 }
 
@@ -56,14 +67,15 @@ pub(super) enum Waited {
 }
 
 impl FenceWatch {
-    pub(super) fn new(database: Database, topic: String) -> Self {
-        Self(Arc::new(Shared { database, topic, seen: watch::Sender::default(), is_running: Mutex::new(false) }))
+    pub(super) fn new(database: Database) -> Self {
+        let (seen, newcomer, is_running) = Default::default();
+        Self(Arc::new(Shared { database, seen, newcomer, is_running }))
     }
 
     /// Waits until a partition's fence has passed a position, or the time has come.
     ///
     /// # Errors
-    /// When the time has come and the fences could not be read.
+    /// When the time has come and the last look while waiting failed.
     pub(super) async fn wait(&self, position: Position, until: Instant) -> Result<Waited, StoreError> {
         let mut seen = self.0.seen.subscribe();
         let looks_before = seen.borrow().looks;
@@ -74,13 +86,15 @@ impl FenceWatch {
         }
         let seen = seen.borrow();
         match &seen.failure {
+            // What an earlier look has come to says nothing of now.
+            _ if seen.looks == looks_before => Ok(Waited::Unknown),
             Some(failure) => Err(failure.clone()),
-            None if seen.looks > looks_before => Ok(Waited::InVain),
-            None => Ok(Waited::Unknown),
+            None => Ok(Waited::InVain),
         }
     }
 
     fn run(&self) {
+        self.0.newcomer.notify_one();
         let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_running {
             *is_running = true;
@@ -91,14 +105,11 @@ impl FenceWatch {
 
 impl Shared {
     async fn look_while_somebody_waits(self: Arc<Self>) {
+        let mut pace = Pace::default();
         loop {
-            match self.look().await {
-                Ok(fences) => self.seen.send_modify(|seen| {
-                    *seen = Seen { looks: seen.looks + 1, fences, failure: None };
-                }),
-                Err(failure) => self.seen.send_modify(|seen| seen.failure = Some(failure)),
-            }
-            sleep(INTERVAL).await;
+            let looked = timeout(PATIENCE, self.look()).await.unwrap_or_else(|_| Err(too_late()));
+            let have_moved = self.tell(looked);
+            self.pause(&mut pace, have_moved).await;
             let mut is_running = self.is_running.lock().unwrap_or_else(PoisonError::into_inner);
             if self.seen.receiver_count() == 0 {
                 *is_running = false;
@@ -107,10 +118,36 @@ impl Shared {
         }
     }
 
-    async fn look(&self) -> Result<HashMap<Partition, (Generation, Offset)>, StoreError> {
+    /// Whether the fences have moved since the look before.
+    fn tell(&self, looked: Result<Fences, StoreError>) -> bool {
+        let mut have_moved = false;
+        self.seen.send_modify(|seen| {
+            seen.looks += 1;
+            match looked {
+                Ok(fences) => {
+                    have_moved = fences != seen.fences;
+                    (seen.fences, seen.failure) = (fences, None);
+                }
+                Err(failure) => seen.failure = Some(failure),
+            }
+        });
+        have_moved
+    }
+
+    /// Until the next look; somebody new is not made to wait for a pace that has slowed down for others.
+    async fn pause(&self, pace: &mut Pace, have_moved: bool) {
+        let interval = pace.next(have_moved);
+        sleep(Pace::SHORTEST).await;
+        let rest = interval.saturating_sub(Pace::SHORTEST);
+        if timeout(rest, self.newcomer.notified()).await.is_ok() {
+            *pace = Pace::default();
+        }
+    }
+
+    async fn look(&self) -> Result<Fences, StoreError> {
         let mut fences = HashMap::new();
         let collection = self.database.collection::<RawDocumentBuf>(FENCES);
-        let cursor = collection.find(doc! { "topic": &self.topic }).read_concern(committed()).await?;
+        let cursor = collection.find(doc! { "topic": COMMANDS }).read_concern(committed()).await?;
         each(cursor, FENCES, |fields| {
             let fence = read_fence(fields)?;
             fences.insert(fence.partition, (fence.generation, fence.next_offset));
@@ -119,4 +156,9 @@ impl Shared {
         .await?;
         Ok(fences)
     }
+}
+
+fn too_late() -> StoreError {
+    let reason = format!("no answer within {} s", PATIENCE.as_secs());
+    DriverError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, reason)).into()
 }

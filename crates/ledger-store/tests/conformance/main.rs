@@ -18,3 +18,4 @@ mod pages;
 mod property;
 mod rejection;
 mod server;
+mod waiting;
