@@ -8,6 +8,8 @@ use mongodb::options::ConnectionString;
 
 /// The names of the databases MongoDB keeps for itself, and the characters it does not take.
 const RESERVED_DATABASES: [&str; 3] = ["admin", "local", "config"];
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MOST_DAYS: u32 = 36_500;
 const FORBIDDEN_IN_DATABASES: &[char] = &['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0'];
 
 #[derive(Debug, Clone)]
@@ -17,8 +19,6 @@ pub struct StoreConfig {
     pub database: String,
     /// What the server's log calls this client.
     pub app_name: String,
-    /// The topic whose fences tell whether a transaction has been settled.
-    pub command_topic: String,
     pub max_pool_size: u32,
     /// How long a call waits for a server that can take it, before it says that there is none.
     pub server_selection_timeout: Duration,
@@ -45,16 +45,16 @@ impl StoreConfig {
             uri: uri.into(),
             database: database.into(),
             app_name: "passbook".to_owned(),
-            command_topic: "passbook.commands".to_owned(),
             max_pool_size: 10,
             server_selection_timeout: Duration::from_secs(3),
-            key_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            key_lifetime: 30 * DAY,
             policy: Policy::default(),
         }
     }
 
-    /// Reads `MONGODB_URI`, `MONGODB_DATABASE` (default `passbook`) and `AWS_LAMBDA_MAX_CONCURRENCY` (as many
-    /// connections as requests at once; Lambda sets it where it applies).
+    /// Reads `MONGODB_URI`, `MONGODB_DATABASE` (default `passbook`), `AWS_LAMBDA_MAX_CONCURRENCY` (as many connections as
+    /// requests at once; Lambda sets it where it applies), and, for whoever settles, `IDEMPOTENCY_KEY_LIFETIME_DAYS`
+    /// (default 30) and `FIRST_DEPOSIT_OPENS_ACCOUNT` (default `true`).
     ///
     /// # Errors
     /// All that is missing or wrong, at once.
@@ -74,6 +74,16 @@ impl StoreConfig {
         match set("AWS_LAMBDA_MAX_CONCURRENCY").map(|text| text.parse::<u32>()) {
             Some(Ok(concurrency @ 1..)) => config.max_pool_size = concurrency.clamp(2, 100),
             Some(_) => problems.push("AWS_LAMBDA_MAX_CONCURRENCY is not a number from 1 on".to_owned()),
+            None => {}
+        }
+        match set("IDEMPOTENCY_KEY_LIFETIME_DAYS").map(|text| text.parse::<u32>()) {
+            Some(Ok(days @ 1..=MOST_DAYS)) => config.key_lifetime = days * DAY,
+            Some(_) => problems.push(format!("IDEMPOTENCY_KEY_LIFETIME_DAYS is not a number from 1 to {MOST_DAYS}")),
+            None => {}
+        }
+        match set("FIRST_DEPOSIT_OPENS_ACCOUNT").map(|text| text.parse()) {
+            Some(Ok(opens)) => config.policy.first_deposit_opens_account = opens,
+            Some(Err(_)) => problems.push("FIRST_DEPOSIT_OPENS_ACCOUNT is neither true nor false".to_owned()),
             None => {}
         }
         if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
@@ -103,15 +113,38 @@ mod tests {
         let config = read(&[("MONGODB_URI", "mongodb://127.0.0.1:27017")]).unwrap();
         assert_eq!(config.database, "passbook");
         assert_eq!(config.max_pool_size, 10);
+        assert_eq!((config.key_lifetime, config.policy.first_deposit_opens_account), (30 * DAY, true));
+    }
+
+    #[test]
+    fn what_an_operator_decides_is_read() {
+        let config = read(&[
+            ("MONGODB_URI", "mongodb://127.0.0.1:27017"),
+            ("IDEMPOTENCY_KEY_LIFETIME_DAYS", "7"),
+            ("FIRST_DEPOSIT_OPENS_ACCOUNT", "false"),
+        ])
+        .unwrap();
+        assert_eq!((config.key_lifetime, config.policy.first_deposit_opens_account), (7 * DAY, false));
+        for days in ["0", "-1", "36501", "seven"] {
+            assert!(
+                read(&[("MONGODB_URI", "mongodb://h"), ("IDEMPOTENCY_KEY_LIFETIME_DAYS", days)]).is_err(),
+                "{days}"
+            );
+        }
     }
 
     #[test]
     fn all_problems_are_named_at_once() {
-        let problems = read(&[("MONGODB_DATABASE", "a.b"), ("AWS_LAMBDA_MAX_CONCURRENCY", "none")]).unwrap_err();
-        assert_eq!(problems.0.len(), 3, "{problems}");
-        for (problem, variable) in
-            problems.0.iter().zip(["MONGODB_URI", "MONGODB_DATABASE", "AWS_LAMBDA_MAX_CONCURRENCY"])
-        {
+        let wrong = [
+            ("MONGODB_DATABASE", "a.b"),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "none"),
+            ("IDEMPOTENCY_KEY_LIFETIME_DAYS", "0"),
+            ("FIRST_DEPOSIT_OPENS_ACCOUNT", "maybe"),
+        ];
+        let problems = read(&wrong).unwrap_err();
+        assert_eq!(problems.0.len(), 5, "{problems}");
+        let variables = wrong.map(|(variable, _)| variable);
+        for (problem, variable) in problems.0.iter().zip(["MONGODB_URI"].iter().chain(&variables)) {
             assert!(problem.starts_with(variable), "{problem}");
         }
     }

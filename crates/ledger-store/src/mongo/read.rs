@@ -1,6 +1,6 @@
 //! Reads: what became of a command, what stands in an account.
 
-use ledger::{AccountId, Offset, Outcome, Position, TransactionId, page_number};
+use ledger::{AccountId, COMMANDS, Offset, Outcome, Position, TransactionId, page_number};
 use mongodb::bson::{RawDocumentBuf, doc};
 
 use super::rows::each;
@@ -29,7 +29,7 @@ impl Store {
 
     /// The fence is read before the entry: what is below it by then has been written by then.
     pub(super) async fn look_up(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        let fence_id = fence_id(&self.config.command_topic, id.position.partition());
+        let fence_id = fence_id(COMMANDS, id.position.partition());
         let row = self.collection(FENCES).find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
         let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
         if !has_passed(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
