@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ledger::Generation;
+use ledger::{Generation, Timestamp};
 use serde::Deserialize;
 
 use crate::GENERATIONS;
@@ -14,6 +14,15 @@ use crate::reader::{ReadError, Reader, StoredRecord};
 #[derive(Debug, Deserialize)]
 struct Value {
     generation: Generation,
+}
+
+/// A generation, and when it began: when its record was stamped. At that moment there is no command topic: the one of the
+/// generation before is gone, and its own is created after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    pub generation: Generation,
+    /// Nothing where the broker keeps no time.
+    pub began_at: Option<Timestamp>,
 }
 
 /// Why the generation of a topic is not known.
@@ -33,6 +42,15 @@ pub(crate) async fn read(
     topic: &'static str,
     timeout: Duration,
 ) -> Result<Generation, GenerationError> {
+    Ok(read_beginning(cluster, topic, timeout).await?.generation)
+}
+
+/// Reads the generation of a topic and when it began, within the time-out.
+pub(crate) async fn read_beginning(
+    cluster: Cluster,
+    topic: &'static str,
+    timeout: Duration,
+) -> Result<Beginning, GenerationError> {
     let unavailable = |reason: String| GenerationError::Unavailable { reason };
     let reading = tokio::task::spawn_blocking(move || -> Result<Vec<StoredRecord>, ReadError> {
         let unavailable = |error: rdkafka::error::KafkaError| ReadError::Unavailable {
@@ -54,13 +72,13 @@ pub(crate) async fn read(
     last_of(topic, &records)
 }
 
-fn last_of(topic: &str, records: &[StoredRecord]) -> Result<Generation, GenerationError> {
+fn last_of(topic: &str, records: &[StoredRecord]) -> Result<Beginning, GenerationError> {
     let last = records.iter().rfind(|record| record.key.as_deref() == Some(topic.as_bytes()));
     let Some((record, value)) = last.and_then(|record| Some((record, record.value.as_deref()?))) else {
         return Err(GenerationError::Missing { topic: topic.to_owned() });
     };
     match serde_json::from_slice::<Value>(value) {
-        Ok(Value { generation: generation @ 1.. }) => Ok(generation),
+        Ok(Value { generation: generation @ 1.. }) => Ok(Beginning { generation, began_at: record.recorded_at }),
         _ => Err(GenerationError::Unreadable {
             offset: record.offset,
             value: String::from_utf8_lossy(value).into_owned(),
@@ -84,7 +102,7 @@ mod tests {
             key: Some(key.into()),
             value: value.map(Into::into),
             traceparent: None,
-            recorded_at: None,
+            recorded_at: Some(Timestamp::from_epoch_ms(offset)),
         }
     }
 
@@ -95,7 +113,8 @@ mod tests {
             record(1, "a", Some(r#"{"generation":2}"#)),
             record(2, "b", Some(r#"{"generation":9}"#)),
         ];
-        assert_eq!(last_of("a", &records), Ok(2));
+        let began_at = Some(Timestamp::from_epoch_ms(1));
+        assert_eq!(last_of("a", &records), Ok(Beginning { generation: 2, began_at }));
         assert_eq!(last_of("c", &records), Err(GenerationError::Missing { topic: "c".to_owned() }));
     }
 
@@ -110,6 +129,7 @@ mod tests {
 
     #[test]
     fn a_generation_reads_back() {
-        assert_eq!(last_of("a", &[record(0, "a", std::str::from_utf8(&value(65535)).ok())]), Ok(65535));
+        let read = last_of("a", &[record(0, "a", std::str::from_utf8(&value(65535)).ok())]);
+        assert_eq!(read.map(|beginning| beginning.generation), Ok(65535));
     }
 }

@@ -25,7 +25,7 @@ mod traceparent;
 pub use cluster::{Cluster, FindError};
 pub use command_log::{AppendError, Appended, CommandLog, KafkaCommandLog, NewRecord};
 pub use config::{ConfigProblem, ConfigProblems, LogConfig};
-pub use generations::GenerationError;
+pub use generations::{Beginning, GenerationError};
 pub use memory::MemoryLog;
 pub use outcome_log::{KafkaOutcomeLog, OutcomeLog, OutcomeRecord, PublishError};
 pub use reader::{ReadError, StoredRecord};

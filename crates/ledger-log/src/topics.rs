@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::cluster::{ClientEvents, Cluster};
 use crate::delivery::Outgoing;
-use crate::generations::{self, GenerationError};
+use crate::generations::{self, Beginning, GenerationError};
 use crate::outcome_log::publish_one;
 use crate::reader::{ReadError, Reader};
 use crate::{COMMANDS, GENERATIONS, OUTCOMES, PublishError, StoredRecord};
@@ -89,15 +89,20 @@ impl Topics {
 
     /// The generation that is recorded; nothing where none has begun.
     pub async fn generation(&self) -> Result<Option<Generation>, TopicsError> {
-        match generations::read(self.cluster.clone(), COMMANDS, self.timeout).await {
-            Ok(generation) => Ok(Some(generation)),
+        Ok(self.beginning().await?.map(|beginning| beginning.generation))
+    }
+
+    /// The generation that is recorded and when it began; nothing where none has.
+    pub async fn beginning(&self) -> Result<Option<Beginning>, TopicsError> {
+        match generations::read_beginning(self.cluster.clone(), COMMANDS, self.timeout).await {
+            Ok(beginning) => Ok(Some(beginning)),
             Err(GenerationError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Records a generation. To be done before the topic of that generation is there, so that no command is ever appended
-    /// to it under the number before.
+    /// Records a generation. To be done when the topic of the one before is gone and its own is not there yet: no command
+    /// is then ever appended to it under the number before, and the [`Beginning`] tells records of the two logs apart.
     pub async fn begin_generation(&self, generation: Generation, replication_factor: u16) -> Result<(), TopicsError> {
         self.create_missing(&[(GENERATIONS, 1, settings::generations(replication_factor))], replication_factor).await?;
         let value = generations::value(generation);

@@ -26,6 +26,9 @@ pub struct DeadLetter {
     pub recorded_at: Timestamp,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// The position that its client was told, where that is not where it stands: an `api` that had not heard of a new
+    /// generation wrote it.
+    pub accepted_as: Option<Position>,
     /// A sentence for the operator, and for whoever asks after the transaction.
     pub why: String,
 }
@@ -49,6 +52,11 @@ impl DeadLetter {
     /// The account that its key names; without one, no client was ever told an id for it.
     pub fn account(&self) -> Option<AccountId> {
         std::str::from_utf8(self.key.as_deref()?).ok()?.parse().ok()
+    }
+
+    /// The id that its client was told; `position` is where it stands.
+    pub fn id(&self, position: Position) -> Option<TransactionId> {
+        Some(TransactionId { account: self.account()?, position: self.accepted_as.unwrap_or(position) })
     }
 }
 
@@ -176,7 +184,8 @@ mod tests {
 
     fn letter(offset: Offset) -> LogRecord {
         let (key, value, why) = (None, None, "unreadable".to_owned());
-        LogRecord::Unreadable(DeadLetter { offset, recorded_at: Timestamp::from_epoch_ms(0), key, value, why })
+        let recorded_at = Timestamp::from_epoch_ms(0);
+        LogRecord::Unreadable(DeadLetter { offset, recorded_at, key, value, accepted_as: None, why })
     }
 
     /// Two commands around a record that nobody can read, and the outcomes of the commands.

@@ -4,8 +4,12 @@
 //! record applied and of the fence's generation; anything else means that the log is not the one applied so far, and
 //! is refused whole: skipping a command would lose it, and applying it twice would double it.
 //!
-//! Commands of an older generation are named one by one, since there is a way on: whoever has their bytes can have them
-//! set aside as dead letters. An `api` that has not heard that the topic was created anew wrote them.
+//! A record of an older generation is one of two things, and the moment at which the fence's generation began tells which:
+//! at that moment the log before was gone and the new one was not there yet. One that is newer stands in this log: an `api`
+//! that has not heard that the topic was created anew wrote it. Such records are named one by one, since there is a way on:
+//! whoever has their bytes can have them set aside as dead letters. One that is not newer stands in the log that is gone:
+//! the event source had it in flight and delivers it again. To set that aside would move the fence over offsets at which
+//! this log has commands of its own, so it is refused, as is what nobody can read of that age.
 
 use ledger::{Generation, Offset, Partition, Position, Timestamp};
 
@@ -26,6 +30,9 @@ pub struct Fence {
     pub next_offset: Offset,
     /// The newest time among the records applied.
     pub last_recorded_at: Timestamp,
+    /// When the generation began, by the clock that stamps the records; not known of one that began before this was kept,
+    /// or whose log was there before the books.
+    pub began_at: Option<Timestamp>,
 }
 
 /// Why a batch does not continue what has been applied.
@@ -42,14 +49,18 @@ pub enum FenceRefusal {
     #[error("offset {found} follows offset {after} in the batch")]
     NotConsecutive { after: Offset, found: Offset },
     #[error(
-        "a record of generation {found}, while the partition is at generation {expected}: the books are older than the log; point `settler` at the books of this log, or begin anew: stop `api`, then `passbook topics delete` and `passbook topics create`"
+        "a record of generation {found}, while the partition is at generation {expected}: the books are older than the log; point `settler` at the books of this log, or begin anew: stop `api` and the event source, `passbook topics delete`, `passbook topics create`, and start them again"
     )]
     NewerGeneration { expected: Generation, found: Generation },
     /// Never empty.
     #[error("{} records are of a generation before {expected}, the first at offset {}", .offsets.len(), .offsets.first().unwrap_or(&0))]
     OlderGeneration { expected: Generation, offsets: Vec<Offset> },
     #[error(
-        "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; stop `api`, then `passbook topics delete` and `passbook topics create`; what is in this topic is lost"
+        "the record at offset {offset} is from before generation {generation} of the log began: the event source still holds records of a deleted log; restart it (of Lambda's: disable the event source mapping and enable it again)"
+    )]
+    DeletedLog { generation: Generation, offset: Offset },
+    #[error(
+        "offset {offset} was applied before, yet the record there is newer than the last one applied: the topic was created anew; stop `api` and the event source, `passbook topics delete`, `passbook topics create`, and start them again; what is in this topic is lost"
     )]
     Recreated { offset: Offset },
     #[error("a record of partition {found} in a batch of another partition")]
@@ -82,10 +93,10 @@ pub(crate) fn judge(
             return Err(FenceRefusal::StartsLate { found: first });
         }
         let generation = records.iter().find_map(LogRecord::generation).unwrap_or(FIRST_GENERATION);
-        check_generation(generation, records)?;
+        check_generation(generation, None, records)?;
         return Ok(Continuation { generation, redelivered: 0, clock: BEGINNING });
     };
-    check_generation(fence.generation, records)?;
+    check_generation(fence.generation, fence.began_at, records)?;
     if first > fence.next_offset {
         return Err(FenceRefusal::Gap { expected: fence.next_offset, found: first });
     }
@@ -114,10 +125,20 @@ fn check_consecutive(records: &[LogRecord]) -> Result<(), FenceRefusal> {
     }
 }
 
-fn check_generation(expected: Generation, records: &[LogRecord]) -> Result<(), FenceRefusal> {
+fn check_generation(
+    expected: Generation,
+    began_at: Option<Timestamp>,
+    records: &[LogRecord],
+) -> Result<(), FenceRefusal> {
     let generations = || records.iter().filter_map(|record| Some((record.offset(), record.generation()?)));
     if let Some((_, found)) = generations().find(|(_, found)| *found > expected) {
         return Err(FenceRefusal::NewerGeneration { expected, found });
+    }
+    let is_of_a_deleted_log = |record: &&LogRecord| {
+        record.generation() != Some(expected) && began_at.is_some_and(|began_at| record.recorded_at() <= began_at)
+    };
+    if let Some(deleted) = records.iter().find(is_of_a_deleted_log) {
+        return Err(FenceRefusal::DeletedLog { generation: expected, offset: deleted.offset() });
     }
     let offsets: Vec<Offset> = generations().filter(|(_, found)| *found < expected).map(|(offset, _)| offset).collect();
     if offsets.is_empty() { Ok(()) } else { Err(FenceRefusal::OlderGeneration { expected, offsets }) }
@@ -132,11 +153,17 @@ impl Fence {
             generation: records.iter().find_map(LogRecord::generation).unwrap_or(FIRST_GENERATION),
             next_offset: records.last().map_or(0, |record| record.offset() + 1),
             last_recorded_at: records.iter().map(LogRecord::recorded_at).max().unwrap_or(BEGINNING),
+            began_at: None,
         }
     }
 
     /// The fence of a partition of which nothing has been applied.
-    pub(crate) fn at_beginning(topic: &str, partition: Partition, generation: Generation) -> Self {
-        Self { topic: topic.to_owned(), partition, generation, next_offset: 0, last_recorded_at: BEGINNING }
+    pub(crate) fn at_beginning(
+        topic: &str,
+        partition: Partition,
+        generation: Generation,
+        began_at: Option<Timestamp>,
+    ) -> Self {
+        Self { topic: topic.to_owned(), partition, generation, next_offset: 0, last_recorded_at: BEGINNING, began_at }
     }
 }

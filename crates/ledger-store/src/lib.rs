@@ -20,6 +20,7 @@ mod capability;
 mod config;
 mod error;
 mod fence;
+mod generation;
 mod hold_search;
 mod memory;
 mod mongo;

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{
-    Account, AccountId, Book, Command, ContraAccount, ContraId, Entry, IdempotencyKey, KnownKey, Outcome, Partition,
-    Policy, Position, Timestamp, TransactionId, settle,
+    Account, AccountId, Book, Command, ContraAccount, ContraId, Entry, Generation, IdempotencyKey, KnownKey, Outcome,
+    Partition, Policy, Position, Timestamp, TransactionId, settle,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::batch::{Applied, AppliedOutcome, DeadLetter, LogRecord, PartitionBatch};
 use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT, Reading, Settling};
-use crate::error::{ApplyError, ApplyFailure, StoreError};
+use crate::error::{ApplyError, ApplyFailure, GenerationError, StoreError};
 use crate::fence::{Continuation, Fence, judge};
+use crate::generation::check_may_begin;
 use crate::hold_search::HoldSearch;
 
 /// Cheap to clone; clones share their books.
@@ -49,6 +50,26 @@ impl MemoryStore {
     /// The fence of every partition that has one.
     pub fn fences(&self) -> Vec<Fence> {
         self.books().fences.values().cloned().collect()
+    }
+
+    /// Begins a generation, as [`Store::begin_generation`](crate::Store::begin_generation) does.
+    ///
+    /// # Errors
+    /// When a later generation has begun, or something of this one has been applied.
+    pub fn begin_generation(
+        &self,
+        topic: &str,
+        partitions: Partition,
+        generation: Generation,
+        began_at: Option<Timestamp>,
+    ) -> Result<(), GenerationError> {
+        let mut books = self.books();
+        let fences: Vec<Fence> = books.fences.values().cloned().collect();
+        check_may_begin(topic, partitions, generation, &fences)?;
+        let all = (0..partitions).chain(fences.iter().map(|fence| fence.partition));
+        books.fences =
+            all.map(|partition| (partition, Fence::at_beginning(topic, partition, generation, began_at))).collect();
+        Ok(())
     }
 }
 
@@ -127,6 +148,7 @@ impl Books {
             let mut fence = Fence::at_end_of(&batch.topic, batch.partition, &batch.records);
             fence.generation = continuation.generation;
             fence.last_recorded_at = fence.last_recorded_at.max(continuation.clock);
+            fence.began_at = self.fences.get(&batch.partition).and_then(|fence| fence.began_at);
             self.fences.insert(batch.partition, fence);
         }
         Ok(applied)
@@ -215,10 +237,12 @@ impl Books {
         if !has_passed {
             return Lookup::Accepted;
         }
-        let letter = self.dead_letters.get(&position);
-        match (self.find(id), letter.filter(|letter| letter.account().as_ref() == Some(&id.account))) {
+        let letter = || self.dead_letters.iter().find(|(position, letter)| letter.id(**position).as_ref() == Some(id));
+        match (self.find(id), letter()) {
             (Some(outcome), _) => Lookup::Settled(outcome),
-            (None, Some(letter)) => Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at },
+            (None, Some((_, letter))) => {
+                Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at }
+            }
             (None, None) => Lookup::NotFound,
         }
     }

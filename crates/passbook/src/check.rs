@@ -82,7 +82,7 @@ mod tests {
 
     fn fence(generation: Generation, next_offset: u64) -> Fence {
         let last_recorded_at = Timestamp::from_epoch_ms(0);
-        Fence { topic: COMMANDS.to_owned(), partition: 3, generation, next_offset, last_recorded_at }
+        Fence { topic: COMMANDS.to_owned(), partition: 3, generation, next_offset, last_recorded_at, began_at: None }
     }
 
     fn check(fence: Fence, generation: Option<Generation>, ends: &[PartitionEnd], expected: Option<&str>) {

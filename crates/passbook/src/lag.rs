@@ -83,6 +83,7 @@ mod tests {
             generation: 1,
             next_offset: 9,
             last_recorded_at: Timestamp::from_epoch_ms(0),
+            began_at: None,
         };
         let lag = lag_of(&[end(0, 10), end(1, 3)], &[fence]);
         assert_eq!(

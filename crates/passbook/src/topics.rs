@@ -5,7 +5,8 @@ mod plan;
 use std::io::{IsTerminal, Write, stdin, stdout};
 
 use anyhow::{Context, bail};
-use ledger_log::{CreateTopics, TopicDescription};
+use ledger::{Generation, Timestamp};
+use ledger_log::{CreateTopics, TopicDescription, Topics};
 use ledger_store::Fence;
 
 use crate::cli::Places;
@@ -22,8 +23,9 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
     match plan(&found, if_missing)? {
         Plan::Begin(generation) => {
             // In this order a step that fails leaves nothing that looks like a log: the next try begins another generation.
-            store.begin_generation(COMMANDS, layout.partitions, generation).await?;
-            topics.begin_generation(generation, layout.replication_factor).await?;
+            // And the generation begins when the log before it is gone and its own is not there yet.
+            let began_at = begin(&topics, generation, layout).await?;
+            store.begin_generation(COMMANDS, layout.partitions, generation, began_at).await?;
             topics.create(layout).await?;
             if let Some(over) = over(&found.fences) {
                 println!("{over}");
@@ -50,6 +52,15 @@ fn over(fences: &[Fence]) -> Option<String> {
     (settled > 0).then(|| {
         format!(
             "generation {generation} is over: {settled} of its commands are settled and stay so; any that were not are lost with its log"
+/// Records a generation, and says when that was, by the clock that will stamp its commands.
+async fn begin(topics: &Topics, generation: Generation, layout: CreateTopics) -> anyhow::Result<Option<Timestamp>> {
+    topics.begin_generation(generation, layout.replication_factor).await?;
+    match topics.beginning().await? {
+        Some(recorded) if recorded.generation == generation => Ok(recorded.began_at),
+        _ => bail!("generation {generation} was recorded, and another is read; is somebody else creating the topics?"),
+    }
+}
+
         )
     })
 }
@@ -103,7 +114,7 @@ pub(crate) async fn delete(places: &Places, yes: bool) -> anyhow::Result<()> {
             Err(error) => println!("How many of them are not settled yet is not known: {error:#}."),
         }
         println!(
-            "Stop `api` first: an environment that has not heard of the next generation writes commands that are set aside."
+            "Stop `api` and the event source first, and start them again when the topics are created: an environment that has not heard of the next generation writes commands that are set aside, and an event source that holds records of this log goes on delivering them, for the settler to refuse."
         );
     }
     if !yes && !confirmed()? {

@@ -1,6 +1,6 @@
 //! One partition: records to commands, and what became of them to outcomes.
 
-use ledger::{Offset, Timestamp, TransactionId};
+use ledger::{Offset, Position, Timestamp};
 use ledger_log::{OutcomeRecord, Traceparent};
 use ledger_store::{Applied, AppliedOutcome, DeadLetter, LogRecord, PartitionBatch};
 use ledger_wire::answer::{OutcomeBody, UnreadableBody};
@@ -8,15 +8,17 @@ use ledger_wire::record::{Place, decode};
 
 use crate::event::{PartitionName, Record};
 
-/// Why a command of a generation that is over is not applied: its id, which the client may hold, names another log.
+/// Why a command of a generation that is over is not applied: its id, which the client holds, names another log.
 const STALE: &str = "the command was written for a generation of the topic that is over, by an `api` running since before \
                      the topic was created anew; nothing of it was applied";
 
-/// Reads the records; `stale` are the offsets, in order, of those to be set aside unread.
+/// Reads the records; `stale` are the offsets, in order, of those to be set aside under the ids they were accepted by.
 pub(crate) fn read(name: &PartitionName, records: &[Record], stale: &[Offset]) -> PartitionBatch {
-    let read = |record: &Record| match stale.binary_search(&record.offset).is_ok() {
-        false => read_record(name, record),
-        true => LogRecord::Unreadable(dead_letter(record, STALE.to_owned())),
+    let read = |record: &Record| match read_record(name, record) {
+        LogRecord::Command(command) if stale.binary_search(&record.offset).is_ok() => {
+            LogRecord::Unreadable(dead_letter(record, Some(command.position), STALE.to_owned()))
+        }
+        read => read,
     };
     PartitionBatch { topic: name.topic.clone(), partition: name.partition, records: records.iter().map(read).collect() }
 }
@@ -25,13 +27,13 @@ fn read_record(name: &PartitionName, record: &Record) -> LogRecord {
     let place = Place { partition: name.partition, offset: record.offset, recorded_at: recorded_at(record) };
     match decode(place, record.key.as_deref(), record.value.as_deref()) {
         Ok(command) => LogRecord::Command(command),
-        Err(unreadable) => LogRecord::Unreadable(dead_letter(record, unreadable.to_string())),
+        Err(unreadable) => LogRecord::Unreadable(dead_letter(record, None, unreadable.to_string())),
     }
 }
 
-fn dead_letter(record: &Record, why: String) -> DeadLetter {
-    let Record { offset, key, value, .. } = record;
-    DeadLetter { offset: *offset, recorded_at: recorded_at(record), key: key.clone(), value: value.clone(), why }
+fn dead_letter(record: &Record, accepted_as: Option<Position>, why: String) -> DeadLetter {
+    let (key, value) = (record.key.clone(), record.value.clone());
+    DeadLetter { offset: record.offset, recorded_at: recorded_at(record), key, value, accepted_as, why }
 }
 
 fn recorded_at(record: &Record) -> Timestamp {
@@ -53,13 +55,13 @@ fn outcome_record(
     let (account, value) = match &outcome.applied {
         Applied::Settled(settled) => (Some(settled.account.clone()), serde_json::to_vec(&OutcomeBody::from(settled))?),
         Applied::Unreadable(letter) => {
-            let body = UnreadableBody::new(outcome.position, &letter.why, letter.recorded_at);
-            let account = letter.account();
-            let body = match account.clone() {
-                Some(account) => body.of(&TransactionId { account, position: outcome.position }),
+            let position = letter.accepted_as.unwrap_or(outcome.position);
+            let body = UnreadableBody::new(position, &letter.why, letter.recorded_at);
+            let body = match letter.id(outcome.position) {
+                Some(id) => body.of(&id),
                 None => body,
             };
-            (account, serde_json::to_vec(&body)?)
+            (letter.account(), serde_json::to_vec(&body)?)
         }
     };
     Ok(OutcomeRecord { account, value, traceparent })

@@ -28,7 +28,12 @@ pub(super) fn outcomes(replication_factor: u16) -> Settings {
 }
 
 pub(super) fn generations(replication_factor: u16) -> Settings {
-    Settings(vec![("cleanup.policy", "compact"), min_in_sync(replication_factor)])
+    Settings(vec![
+        ("cleanup.policy", "compact"),
+        // When a generation began is held against the times of commands, so the same clock tells both.
+        ("message.timestamp.type", "LogAppendTime"),
+        min_in_sync(replication_factor),
+    ])
 }
 
 /// Two where one of three may be away; with fewer replicas, asking for two would stop the ledger when one is away.

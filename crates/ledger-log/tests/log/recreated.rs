@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use ledger::{AccountId, Position};
-use ledger_log::{AppendError, Appended, CommandLog, NewRecord};
+use ledger::{AccountId, Position, Timestamp};
+use ledger_log::{AppendError, Appended, COMMANDS, CommandLog, NewRecord};
 
-use crate::broker::{Broker, TIMEOUT, kafka, tansu};
+use crate::broker::{Broker, LAYOUT, TIMEOUT, kafka, tansu};
 
 #[tokio::test]
 async fn kafka_recreated_is_noticed() {
@@ -37,6 +37,40 @@ async fn a_recreated_topic_is_noticed(broker: &Broker) {
     };
     assert_eq!(position.generation(), 2);
     assert!(position < Position::new(2, u16::MAX, 3).unwrap());
+}
+
+#[tokio::test]
+async fn kafka_tells_the_records_of_two_generations_apart() {
+    a_generation_begins_between_the_logs(&kafka().await).await;
+}
+
+#[tokio::test]
+async fn tansu_tells_the_records_of_two_generations_apart() {
+    a_generation_begins_between_the_logs(&tansu().await).await;
+}
+
+async fn a_generation_begins_between_the_logs(broker: &Broker) {
+    let mut times = Vec::new();
+    for generation in [1, 2] {
+        broker.begin(generation).await;
+        let beginning = broker.topics.beginning().await.unwrap().unwrap();
+        assert_eq!(beginning.generation, generation);
+        times.extend(beginning.began_at);
+        append(&broker.command_log()).await.unwrap();
+        times.extend(recorded_at(broker).await);
+        broker.topics.delete().await.unwrap();
+    }
+    assert_eq!(times.len(), 4, "a beginning and a command of each generation");
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+async fn recorded_at(broker: &Broker) -> Vec<Timestamp> {
+    let mut times = Vec::new();
+    for partition in 0..LAYOUT.partitions {
+        let records = broker.topics.records(COMMANDS, partition).await.unwrap();
+        times.extend(records.into_iter().filter_map(|record| record.recorded_at));
+    }
+    times
 }
 
 async fn append(log: &dyn CommandLog) -> Result<Appended, AppendError> {

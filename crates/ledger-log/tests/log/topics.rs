@@ -21,6 +21,7 @@ async fn kafka_topics_come_and_go() {
     has(COMMANDS, "min.insync.replicas", "1");
     has(OUTCOMES, "retention.ms", "604800000");
     has(GENERATIONS, "cleanup.policy", "compact");
+    has(GENERATIONS, "message.timestamp.type", "LogAppendTime");
     let log = broker.command_log();
     broker.topics.delete().await.unwrap();
     // The embedded broker goes on telling of a topic that it has deleted.

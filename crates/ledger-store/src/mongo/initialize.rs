@@ -9,7 +9,7 @@ use mongodb::{Client, Database, IndexModel};
 
 use super::{Store, client_options};
 use crate::error::{StoreError, code};
-use crate::shape::{COLLECTIONS, KEYS, PAGES};
+use crate::shape::{COLLECTIONS, DEAD_LETTERS, KEYS, PAGES};
 
 const ALREADY_INITIALIZED: i32 = 23;
 const NAMESPACE_EXISTS: i32 = 48;
@@ -93,14 +93,15 @@ async fn await_primary(admin: &Database) -> Result<(), StoreError> {
     is_primary.retry(ConstantBuilder::new().with_delay(PRIMARY_INTERVAL).with_max_times(PRIMARY_LOOKS)).await
 }
 
-fn indexes() -> [(&'static str, IndexModel); 4] {
+fn indexes() -> [(&'static str, IndexModel); 5] {
     let index = |field: &str, options| IndexModel::builder().keys(doc! { field: 1 }).options(options).build();
     let sparse = IndexOptions::builder().sparse(true).build();
     let until_expiry = IndexOptions::builder().expire_after(Duration::ZERO).build();
     [
         (PAGES, index("first", IndexOptions::default())),
         (PAGES, index("others", sparse.clone())),
-        (PAGES, index("holds", sparse)),
+        (PAGES, index("holds", sparse.clone())),
+        (DEAD_LETTERS, index("accepted_as", sparse)),
         (KEYS, index("expires_at", until_expiry)),
     ]
 }

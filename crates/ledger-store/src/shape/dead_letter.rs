@@ -1,8 +1,10 @@
 //! `dead_letters`: records that nobody could read, with their bytes.
 //!
 //! ```text
-//! { _id: "000g…", topic, partition, offset, recorded_at, key, value, why }
+//! { _id: "000g…", topic, partition, offset, recorded_at, key, value, accepted_as: "000g…", why }
 //! ```
+//!
+//! `_id` is the position where it stands; `accepted_as`, where its client was told another, is that one.
 
 use ledger::Position;
 
@@ -24,6 +26,9 @@ pub(crate) fn write_dead_letter(
             document.binary(name, bytes);
         }
     }
+    if let Some(position) = letter.accepted_as {
+        document.text("accepted_as", &position.to_string());
+    }
     document.text("why", &letter.why);
 }
 
@@ -34,6 +39,7 @@ pub(crate) fn read_dead_letter(fields: Fields<'_>) -> Result<(Position, DeadLett
         recorded_at: fields.time("recorded_at")?,
         key: bytes("key")?,
         value: bytes("value")?,
+        accepted_as: fields.optional_parsed("accepted_as")?,
         why: fields.text("why")?.to_owned(),
     };
     Ok((fields.parsed("_id")?, letter))

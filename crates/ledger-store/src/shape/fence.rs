@@ -1,7 +1,7 @@
 //! `fences`: how far each partition has been applied.
 //!
 //! ```text
-//! { _id: "passbook.commands-3", topic, partition, generation, next_offset, last_recorded_at }
+//! { _id: "passbook.commands-3", topic, partition, generation, next_offset, last_recorded_at, began_at }
 //! ```
 
 use ledger::Partition;
@@ -32,6 +32,7 @@ pub(crate) fn fence_document(fence: &Fence) -> Document {
         "generation": i32::from(fence.generation),
         "next_offset": next_offset(fence),
         "last_recorded_at": last_recorded_at(fence),
+        "began_at": began_at(fence),
     }
 }
 
@@ -43,6 +44,10 @@ fn last_recorded_at(fence: &Fence) -> DateTime {
     DateTime::from_millis(fence.last_recorded_at.epoch_ms())
 }
 
+fn began_at(fence: &Fence) -> Option<DateTime> {
+    fence.began_at.map(|at| DateTime::from_millis(at.epoch_ms()))
+}
+
 pub(crate) fn read_fence(fields: Fields<'_>) -> Result<Fence, Malformed> {
     Ok(Fence {
         topic: fields.text("topic")?.to_owned(),
@@ -50,5 +55,6 @@ pub(crate) fn read_fence(fields: Fields<'_>) -> Result<Fence, Malformed> {
         generation: fields.count("generation")?,
         next_offset: fields.count("next_offset")?,
         last_recorded_at: fields.time("last_recorded_at")?,
+        began_at: fields.optional_time("began_at")?,
     })
 }

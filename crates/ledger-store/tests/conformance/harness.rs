@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ledger::{Account, EntryStatus, Outcome, Refusal, Timestamp};
+use ledger::{Account, EntryStatus, Generation, Outcome, Refusal, Timestamp};
 use ledger_store::{
     Applied, AppliedOutcome, ApplyError, LogRecord, MemoryStore, PartitionBatch, Reading, Settling, Store, StoreConfig,
 };
@@ -11,7 +11,7 @@ use mongodb::bson::Document;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::log::batch;
+use crate::log::{TOPIC, batch};
 
 /// When every test settles.
 pub(crate) const SETTLED_AT: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_000);
@@ -77,6 +77,9 @@ pub(crate) use on_both_stores;
 
 /// Both capabilities, with what tests do all the time.
 pub(crate) trait Books: Settling + Reading {
+    /// Begins a generation of the topic with two partitions.
+    async fn begin(&self, generation: Generation, began_at: Option<Timestamp>);
+
     async fn try_settle(&self, batch: PartitionBatch) -> Result<Vec<AppliedOutcome>, ApplyError> {
         self.apply(batch, SETTLED_AT, Instant::now() + Duration::from_secs(20)).await
     }
@@ -95,8 +98,17 @@ pub(crate) trait Books: Settling + Reading {
     }
 }
 
-impl Books for Store {}
-impl Books for MemoryStore {}
+impl Books for Store {
+    async fn begin(&self, generation: Generation, began_at: Option<Timestamp>) {
+        self.begin_generation(TOPIC, 2, generation, began_at).await.unwrap();
+    }
+}
+
+impl Books for MemoryStore {
+    async fn begin(&self, generation: Generation, began_at: Option<Timestamp>) {
+        self.begin_generation(TOPIC, 2, generation, began_at).unwrap();
+    }
+}
 
 pub(crate) fn outcome(applied: &AppliedOutcome) -> &Outcome {
     match &applied.applied {

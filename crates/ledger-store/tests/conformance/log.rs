@@ -30,6 +30,19 @@ pub(crate) fn command(record: &LogRecord) -> &Command {
     }
 }
 
+/// A command set aside unread, as the settler does it with one of a generation that is over.
+pub(crate) fn set_aside(record: &LogRecord) -> LogRecord {
+    let LogRecord::Command(Command { position, recorded_at, account, .. }) = record else { return record.clone() };
+    LogRecord::Unreadable(DeadLetter {
+        offset: position.offset(),
+        recorded_at: *recorded_at,
+        key: Some(account.as_str().into()),
+        value: Some(b"{}".to_vec()),
+        accepted_as: Some(*position),
+        why: "its generation is over".to_owned(),
+    })
+}
+
 pub(crate) fn with_key(record: LogRecord, key: &str, body: u8) -> LogRecord {
     let LogRecord::Command(command) = record else { panic!("an unreadable record has no key") };
     let idempotency = Some(Idempotency { key: key.parse().unwrap(), fingerprint: [body; 32] });
@@ -87,8 +100,13 @@ impl Log {
             recorded_at: Timestamp::from_epoch_ms(self.now),
             key: Some(key.as_bytes().to_vec()),
             value: Some(b"\xff not JSON".to_vec()),
+            accepted_as: None,
             why: format!("offset {offset} is not UTF-8"),
         })
+    }
+
+    pub(crate) fn clock(&self) -> Timestamp {
+        Timestamp::from_epoch_ms(self.now)
     }
 
     fn take_position(&mut self) -> Position {

@@ -111,6 +111,7 @@ mod tests {
 
     #[test]
     fn a_log_that_is_there_is_kept_only_when_that_is_meant() {
+            began_at: None,
         let there = found(Some(2), &[10, 0], &[(2, 10), (2, 0)]);
         assert_eq!(plan(&there, false), Err(Refusal::Exists));
         assert_eq!(plan(&there, true), Ok(Plan::Keep { generation: 2, partitions: 2 }));

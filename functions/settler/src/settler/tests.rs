@@ -251,6 +251,38 @@ async fn what_an_api_from_before_the_topic_was_created_anew_writes_is_set_aside(
     assert_eq!(bench.published(), [each, each].concat(), "the second delivery tells the same");
     let last: Value = serde_json::from_slice(&bench.outcomes.outcomes()[5].value).unwrap();
     assert_eq!(last["balance"], 200);
+    for at in [1, 4] {
+        let set_aside: Value = serde_json::from_slice(&bench.outcomes.outcomes()[at].value).unwrap();
+        let told = [&set_aside["id"], &set_aside["position"]];
+        assert_eq!(told, ["alice.000g000000000001", "000g000000000001"], "what its client was told");
+    }
+}
+
+#[tokio::test]
+async fn what_the_event_source_still_holds_of_a_deleted_log_is_refused_and_the_new_log_settles() {
+    let books = MemoryStore::default();
+    books.begin_generation("passbook.commands", 1, 2, Some(Timestamp::from_epoch_ms(1_001))).unwrap();
+    let bench = Bench::on(books);
+    let of = |generation, recorded_at, offset: u64| {
+        let body = json!({ "type": "deposit", "account": "alice", "amount": 100, "currency": "EUR" });
+        let mut record = command_of(generation, offset, body);
+        record["timestamp"] = json!(recorded_at);
+        record
+    };
+    let in_flight = || [(0, of(1, 1_000, 0)), (0, of(1, 1_001, 1))];
+    let lines = Lines::default();
+    let guard = lines.listen();
+    for _delivery in 0..3 {
+        assert_eq!(bench.settle(&in_flight()).await, ["passbook.commands-0@0", "passbook.commands-0@1"]);
+    }
+    drop(guard);
+    let errors = lines.of_level("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let said = errors[0]["message"].as_str().unwrap();
+    assert!(said.contains("still holds records of a deleted log; restart it"), "{said}");
+    assert_eq!(bench.published(), [""; 0]);
+    assert_eq!(bench.settle(&[(0, of(2, 1_002, 0)), (0, of(1, 1_003, 1)), (0, of(2, 1_004, 2))]).await, [""; 0]);
+    assert_eq!(bench.published(), ["alice posted", "alice unreadable", "alice posted"]);
 }
 
 #[tokio::test]
