@@ -192,13 +192,16 @@ impl Store {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<_> = records.iter().filter_map(|record| batch.id_of(record, generation)).collect();
-        let mut settled = self.find_outcomes(&ids).await?;
+        let mut ids: Vec<_> = records.iter().filter_map(|record| batch.id_of(record, generation)).collect();
         let positions: Vec<_> = records.iter().map(|record| batch.position_of(record, generation)).collect();
-        let missing: Vec<_> = positions.iter().copied().filter(|position| !settled.contains_key(position)).collect();
+        let mut near = self.find_near(&ids).await?;
+        let missing: Vec<_> =
+            positions.iter().copied().filter(|position| !near.outcomes.contains_key(position)).collect();
         let mut unreadable = if missing.is_empty() { HashMap::new() } else { self.find_dead_letters(&missing).await? };
+        ids.retain(|id| !near.outcomes.contains_key(&id.position) && !unreadable.contains_key(&id.position));
+        self.find_in_turned_pages(&ids, &mut near).await?;
         let outcome = |position| {
-            let settled = settled.remove(&position).map(Applied::Settled);
+            let settled = near.outcomes.remove(&position).map(Applied::Settled);
             let applied = settled.or_else(|| unreadable.remove(&position).map(Applied::Unreadable));
             let applied = applied.ok_or(ApplyFailure::OutcomeMissing(position))?;
             Ok(AppliedOutcome { position, applied, redelivered: true })

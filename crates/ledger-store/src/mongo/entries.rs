@@ -1,10 +1,13 @@
-//! Finds the entries that stand at given positions, wherever they have been turned to.
+//! Finds what became of commands: the entries that stand at given positions, wherever they have been turned to, and what
+//! stands in no book.
 //!
 //! An account is read before its pages: an entry that is not in the open page by then has either been turned over, and
-//! its page is there, or had not been written.
+//! its page is there, or had not been written. The turned pages come last: they cost a query or two an account, the open
+//! pages, the unbooked outcomes and the dead letters one each for all.
 
 use std::collections::{HashMap, HashSet};
 
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use ledger::{AccountId, Entry, Outcome, Position, TransactionId};
 use mongodb::bson::{Document, doc};
 
@@ -16,35 +19,42 @@ use crate::shape::{
     ACCOUNTS, DEAD_LETTERS, PAGES, UNBOOKED, read_dead_letter, read_open_page, read_page, read_unbooked, stream_start,
 };
 
+/// How many accounts' pages are looked through at once.
+const PAGE_SEARCHES: usize = 8;
+
+/// What the places know that answer for all accounts at once, and where else there is to look.
+pub(super) struct Near {
+    pub(super) outcomes: HashMap<Position, Outcome>,
+    /// The accounts that have turned pages.
+    turned: HashSet<AccountId>,
+}
+
 impl Store {
-    /// The outcomes of those of the ids that have been settled.
-    pub(super) async fn find_outcomes(&self, ids: &[TransactionId]) -> Result<HashMap<Position, Outcome>, StoreError> {
-        let mut wanted: HashMap<AccountId, Vec<Position>> = HashMap::new();
-        for id in ids {
-            wanted.entry(id.account.clone()).or_default().push(id.position);
+    /// The outcome of a command that has been settled.
+    pub(super) async fn find_outcome(&self, id: &TransactionId) -> Result<Option<Outcome>, StoreError> {
+        let ids = std::slice::from_ref(id);
+        let mut near = self.find_near(ids).await?;
+        if near.outcomes.is_empty() {
+            self.find_in_turned_pages(ids, &mut near).await?;
         }
-        let mut found = self.find_in_open_pages(&wanted).await?;
-        for (account, mut positions) in wanted {
-            positions.retain(|position| !found.contains_key(position));
-            positions.sort_unstable();
-            for stream in positions.chunk_by(|a, b| stream_start(&account, *a) == stream_start(&account, *b)) {
-                self.find_in_pages(&account, stream, &mut found).await?;
-            }
-        }
-        let missing: Vec<_> = ids.iter().filter(|id| !found.contains_key(&id.position)).collect();
-        if !missing.is_empty() {
-            self.find_unbooked(&missing, &mut found).await?;
-        }
-        Ok(found)
+        Ok(near.outcomes.remove(&id.position))
     }
 
-    async fn find_in_open_pages(
-        &self,
-        wanted: &HashMap<AccountId, Vec<Position>>,
-    ) -> Result<HashMap<Position, Outcome>, StoreError> {
-        let mut found = HashMap::new();
-        let positions: HashSet<Position> = wanted.values().flatten().copied().collect();
-        let ids: Vec<&str> = wanted.keys().map(AccountId::as_str).collect();
+    /// The outcomes that stand in open pages, and those that stand in no book.
+    pub(super) async fn find_near(&self, ids: &[TransactionId]) -> Result<Near, StoreError> {
+        let mut near = self.find_in_open_pages(ids).await?;
+        let missing: Vec<_> = ids.iter().filter(|id| !near.outcomes.contains_key(&id.position)).collect();
+        if !missing.is_empty() {
+            self.find_unbooked(&missing, &mut near.outcomes).await?;
+        }
+        Ok(near)
+    }
+
+    async fn find_in_open_pages(&self, wanted: &[TransactionId]) -> Result<Near, StoreError> {
+        let mut near = Near { outcomes: HashMap::new(), turned: HashSet::new() };
+        let positions: HashSet<Position> = wanted.iter().map(|id| id.position).collect();
+        let ids: HashSet<&str> = wanted.iter().map(|id| id.account.as_str()).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
         let cursor = self
             .collection(ACCOUNTS)
             .find(doc! { "_id": { "$in": ids } })
@@ -54,35 +64,48 @@ impl Store {
             .await?;
         each(cursor, ACCOUNTS, |fields| {
             let account: AccountId = fields.parsed("_id")?;
-            keep(&mut found, &account, read_open_page(fields)?.entries, &positions);
+            let page = read_open_page(fields)?;
+            let has_turned = page.sequence > page.entries.len() as u64;
+            keep(&mut near.outcomes, &account, page.entries, &positions);
+            if has_turned {
+                near.turned.insert(account);
+            }
             Ok(())
         })
         .await?;
-        Ok(found)
+        Ok(near)
     }
 
-    /// `positions` are of one generation and partition, in order.
-    async fn find_in_pages(
-        &self,
-        account: &AccountId,
-        positions: &[Position],
-        found: &mut HashMap<Position, Outcome>,
-    ) -> Result<(), StoreError> {
-        let (Some(lowest), Some(highest)) = (positions.first(), positions.last()) else { return Ok(()) };
-        let id = |position| TransactionId { account: account.clone(), position }.to_string();
-        let from = stream_start(account, *lowest).to_string();
-        let wanted: HashSet<Position> = positions.iter().copied().collect();
-        // The page where the lowest stands starts at or before it; the further ones start within the range.
-        let first_page = doc! { "first": { "$gte": &from, "$lte": id(*lowest) } };
-        self.read_pages(first_page, Some(1), account, &wanted, found).await?;
-        let further = doc! { "$or": [
-            { "first": { "$gt": id(*lowest), "$lte": id(*highest) } },
-            { "others": { "$elemMatch": { "$gte": &from, "$lte": id(*highest) } } },
-        ] };
-        if wanted.iter().any(|position| !found.contains_key(position)) {
-            self.read_pages(further, None, account, &wanted, found).await?;
-        }
+    /// Adds the outcomes that stand in turned pages.
+    pub(super) async fn find_in_turned_pages(&self, ids: &[TransactionId], near: &mut Near) -> Result<(), StoreError> {
+        let mut ids: Vec<&TransactionId> = ids.iter().filter(|id| near.turned.contains(&id.account)).collect();
+        ids.sort_unstable();
+        let start = |id: &TransactionId| stream_start(&id.account, id.position);
+        let searches: Vec<_> =
+            ids.chunk_by(|a, b| start(a) == start(b)).map(|stream| self.find_in_pages(stream).boxed()).collect();
+        let found: Vec<_> = stream::iter(searches).buffer_unordered(PAGE_SEARCHES).try_collect().await?;
+        near.outcomes.extend(found.into_iter().flatten());
         Ok(())
+    }
+
+    /// `ids` are of one account, generation and partition, in order.
+    async fn find_in_pages(&self, ids: &[&TransactionId]) -> Result<HashMap<Position, Outcome>, StoreError> {
+        let mut found = HashMap::new();
+        let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else { return Ok(found) };
+        let account = &lowest.account;
+        let from = stream_start(account, lowest.position).to_string();
+        let wanted: HashSet<Position> = ids.iter().map(|id| id.position).collect();
+        // The page where the lowest stands starts at or before it; the further ones start within the range.
+        let first_page = doc! { "first": { "$gte": &from, "$lte": lowest.to_string() } };
+        self.read_pages(first_page, Some(1), account, &wanted, &mut found).await?;
+        let further = doc! { "$or": [
+            { "first": { "$gt": lowest.to_string(), "$lte": highest.to_string() } },
+            { "others": { "$elemMatch": { "$gte": &from, "$lte": highest.to_string() } } },
+        ] };
+        if found.len() < wanted.len() {
+            self.read_pages(further, None, account, &wanted, &mut found).await?;
+        }
+        Ok(found)
     }
 
     async fn read_pages(
@@ -121,13 +144,25 @@ impl Store {
         .await
     }
 
+    /// What was set aside where it stands.
     pub(super) async fn find_dead_letters(
         &self,
         positions: &[Position],
     ) -> Result<HashMap<Position, DeadLetter>, StoreError> {
         let ids: Vec<String> = positions.iter().map(Position::to_string).collect();
-        let letters = self.collection(DEAD_LETTERS);
-        let cursor = letters.find(doc! { "_id": { "$in": ids } }).read_concern(committed()).await?;
+        self.read_dead_letters(doc! { "_id": { "$in": ids } }).await
+    }
+
+    /// What was set aside under an id.
+    pub(super) async fn find_dead_letter_of(&self, id: &TransactionId) -> Result<Option<DeadLetter>, StoreError> {
+        let position = id.position.to_string();
+        let found =
+            self.read_dead_letters(doc! { "$or": [{ "_id": &position }, { "accepted_as": &position }] }).await?;
+        Ok(found.into_iter().find(|(at, letter)| letter.id(*at).as_ref() == Some(id)).map(|(_, letter)| letter))
+    }
+
+    async fn read_dead_letters(&self, filter: Document) -> Result<HashMap<Position, DeadLetter>, StoreError> {
+        let cursor = self.collection(DEAD_LETTERS).find(filter).read_concern(committed()).await?;
         let mut found = HashMap::new();
         each(cursor, DEAD_LETTERS, |fields| {
             let (position, letter) = read_dead_letter(fields)?;

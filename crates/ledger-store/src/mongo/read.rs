@@ -40,13 +40,13 @@ impl Store {
 
     /// What became of a command whose partition's fence is known to have passed it.
     pub(super) async fn look_up_passed(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        if let Some(outcome) = self.find_outcomes(std::slice::from_ref(id)).await?.remove(&id.position) {
+        if let Some(outcome) = self.find_outcome(id).await? {
             return Ok(Lookup::Settled(outcome));
         }
-        let letter = self.find_dead_letters(&[id.position]).await?.remove(&id.position);
-        Ok(letter
-            .filter(|letter| letter.account().as_ref() == Some(&id.account))
-            .map_or(Lookup::NotFound, |letter| Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at }))
+        Ok(match self.find_dead_letter_of(id).await? {
+            Some(letter) => Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at },
+            None => Lookup::NotFound,
+        })
     }
 
     pub(super) async fn read_account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {

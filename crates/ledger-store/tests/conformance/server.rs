@@ -48,6 +48,48 @@ async fn every_lookup_has_an_index() {
     mongo.end().await;
 }
 
+/// How often a collection was asked while the database was profiled.
+async fn queries(mongo: &OnMongo, collection: &str) -> u64 {
+    let asked = doc! { "op": "query", "command.find": collection };
+    mongo.documents("system.profile").count_documents(asked).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_stands_in_no_turned_page_is_read_back_in_a_few_queries() {
+    let mongo = OnMongo::new().await;
+    let mut log = Log::of(0);
+    let accounts: Vec<String> = (0..40).map(|at| format!("account-{at}")).collect();
+    for account in &accounts {
+        mongo.store.settle(&log.deposits(account, 20)).await;
+    }
+    let mut records = Vec::new();
+    for (at, account) in accounts.iter().enumerate() {
+        records.extend([log.withdrawal(&format!("nobody-{at}"), 1), log.unreadable(account), log.deposit(account, 1)]);
+    }
+    let first = mongo.store.settle(&records).await;
+    mongo.database.run_command(doc! { "profile": 2 }).await.unwrap();
+    let again = mongo.store.settle(&records).await;
+    mongo.database.run_command(doc! { "profile": 0 }).await.unwrap();
+    assert!(again.iter().zip(&first).all(|(again, first)| again.redelivered && again.applied == first.applied));
+    for (collection, expected) in [("accounts", 1), ("unbooked", 1), ("dead_letters", 1), ("pages", 0)] {
+        assert_eq!(queries(&mongo, collection).await, expected, "{collection}");
+    }
+    mongo.end().await;
+}
+
+#[tokio::test]
+async fn what_stands_in_turned_pages_is_read_back_whole() {
+    let mongo = OnMongo::new().await;
+    let mut log = Log::of(0);
+    let accounts: Vec<String> = (0..30).map(|at| format!("account-{at}")).collect();
+    let mut records: Vec<_> = accounts.iter().flat_map(|account| log.deposits(account, 40)).collect();
+    records.extend(accounts.iter().flat_map(|account| log.deposits(account, 20)));
+    let first = mongo.store.settle(&records).await;
+    let again = mongo.store.settle(&records).await;
+    assert!(again.iter().zip(&first).all(|(again, first)| again.redelivered && again.applied == first.applied));
+    mongo.end().await;
+}
+
 /// A store whose server is not there.
 async fn away() -> Store {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
