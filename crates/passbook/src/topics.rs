@@ -33,9 +33,16 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
             println!("generation {generation} of the log begins, with {} partitions", layout.partitions);
         }
         Plan::Adopt { generation, partitions } => {
-            store.begin_generation(COMMANDS, partitions, generation).await?;
+            store.begin_generation(COMMANDS, partitions, generation, None).await?;
             topics.create(CreateTopics { partitions, ..layout }).await?;
             println!("the topics are there already; the books begin at their beginning, generation {generation}");
+        }
+        Plan::Record { generation, partitions } => {
+            topics.begin_generation(generation, layout.replication_factor).await?;
+            topics.create(CreateTopics { partitions, ..layout }).await?;
+            println!(
+                "the topics are there already; the books say that they are of generation {generation}, which is recorded again"
+            );
         }
         Plan::Keep { generation, partitions } => {
             topics.create(CreateTopics { partitions, ..layout }).await?;
@@ -45,13 +52,6 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
     Ok(())
 }
 
-/// What is to be said of a generation whose log is gone, where anything of it was settled.
-fn over(fences: &[Fence]) -> Option<String> {
-    let settled: u64 = fences.iter().map(|fence| fence.next_offset).sum();
-    let generation = fences.iter().map(|fence| fence.generation).max()?;
-    (settled > 0).then(|| {
-        format!(
-            "generation {generation} is over: {settled} of its commands are settled and stay so; any that were not are lost with its log"
 /// Records a generation, and says when that was, by the clock that will stamp its commands.
 async fn begin(topics: &Topics, generation: Generation, layout: CreateTopics) -> anyhow::Result<Option<Timestamp>> {
     topics.begin_generation(generation, layout.replication_factor).await?;
@@ -61,6 +61,13 @@ async fn begin(topics: &Topics, generation: Generation, layout: CreateTopics) ->
     }
 }
 
+/// What is to be said of a generation whose log is gone, where anything of it was settled.
+fn over(fences: &[Fence]) -> Option<String> {
+    let settled: u64 = fences.iter().map(|fence| fence.next_offset).sum();
+    let generation = fences.iter().map(|fence| fence.generation).max()?;
+    (settled > 0).then(|| {
+        format!(
+            "generation {generation} is over: {settled} of its commands are settled and stay so; any that were not are lost with its log"
         )
     })
 }

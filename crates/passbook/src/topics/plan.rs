@@ -1,7 +1,7 @@
 //! What `topics create` is to do, decided from what is there.
 
 use ledger::{Generation, Partition};
-use ledger_log::PartitionEnd;
+use ledger_log::{COMMANDS, GENERATIONS, PartitionEnd};
 use ledger_store::Fence;
 
 /// The log and the books as they are.
@@ -20,6 +20,8 @@ pub(super) enum Plan {
     Begin(Generation),
     /// There is a log, and the books know nothing of it.
     Adopt { generation: Generation, partitions: Partition },
+    /// There is a log, the books know its generation, and Kafka has lost the record of it.
+    Record { generation: Generation, partitions: Partition },
     /// All is there.
     Keep { generation: Generation, partitions: Partition },
 }
@@ -29,9 +31,13 @@ pub(super) enum Refusal {
     #[error("the topics are there already; add --if-missing to be content with that, or delete them first")]
     Exists,
     #[error(
-        "the topic passbook.commands is there, but no generation of it has begun: it was not created by this program; delete it with `passbook topics delete` first"
+        "the topic {COMMANDS} is there, but no generation of it has begun, and the books know none: it was not created by this program; delete it with `passbook topics delete` first"
     )]
     NoGeneration,
+    #[error(
+        "the topic {COMMANDS} is there, {GENERATIONS} has no generation of it, and the books have two, {one} and {other}: which of them the log is of cannot be told; nothing was changed"
+    )]
+    SeveralGenerations { one: Generation, other: Generation },
     #[error(
         "the books are at generation {books} of the log, Kafka is at {log}: one of the two is not the one that belongs to the other; nothing was changed"
     )]
@@ -53,13 +59,28 @@ pub(super) fn plan(found: &Found, if_missing: bool) -> Result<Plan, Refusal> {
     if !if_missing {
         return Err(Refusal::Exists);
     }
-    let generation = found.generation.ok_or(Refusal::NoGeneration)?;
     let partitions = found.ends.len() as Partition;
+    let Some(generation) = found.generation else {
+        let generation = generation_of_books(found)?;
+        check_fences(found, generation)?;
+        return Ok(Plan::Record { generation, partitions });
+    };
     if found.fences.is_empty() {
         return Ok(Plan::Adopt { generation, partitions });
     }
     check_fences(found, generation)?;
     Ok(Plan::Keep { generation, partitions })
+}
+
+/// The generation of a log that says none itself. The settler judges each command by the generation it carries, so a log
+/// that is not the one that was settled does no harm.
+fn generation_of_books(found: &Found) -> Result<Generation, Refusal> {
+    let generations = || found.fences.iter().map(|fence| fence.generation);
+    let one = generations().next().ok_or(Refusal::NoGeneration)?;
+    match generations().find(|other| *other != one) {
+        Some(other) => Err(Refusal::SeveralGenerations { one, other }),
+        None => Ok(one),
+    }
 }
 
 fn check_fences(found: &Found, generation: Generation) -> Result<(), Refusal> {
@@ -85,11 +106,12 @@ mod tests {
     fn found(generation: Option<Generation>, ends: &[u64], fences: &[(Generation, u64)]) -> Found {
         let end = |(partition, end): (usize, &u64)| PartitionEnd { partition: partition as u16, start: 0, end: *end };
         let fence = |(partition, (generation, next_offset)): (usize, &(Generation, u64))| Fence {
-            topic: "passbook.commands".to_owned(),
+            topic: COMMANDS.to_owned(),
             partition: partition as u16,
             generation: *generation,
             next_offset: *next_offset,
             last_recorded_at: Timestamp::from_epoch_ms(0),
+            began_at: None,
         };
         Found {
             generation,
@@ -111,7 +133,6 @@ mod tests {
 
     #[test]
     fn a_log_that_is_there_is_kept_only_when_that_is_meant() {
-            began_at: None,
         let there = found(Some(2), &[10, 0], &[(2, 10), (2, 0)]);
         assert_eq!(plan(&there, false), Err(Refusal::Exists));
         assert_eq!(plan(&there, true), Ok(Plan::Keep { generation: 2, partitions: 2 }));
@@ -120,6 +141,17 @@ mod tests {
     #[test]
     fn new_books_begin_at_the_beginning_of_the_log() {
         assert_eq!(plan(&found(Some(2), &[10, 0], &[]), true), Ok(Plan::Adopt { generation: 2, partitions: 2 }));
+    }
+
+    #[test]
+    fn a_generation_that_kafka_has_lost_is_recorded_again_from_the_books() {
+        let there = |fences| found(None, &[10, 4], fences);
+        let within = there(&[(3, 10), (3, 0)]);
+        assert_eq!(plan(&within, true), Ok(Plan::Record { generation: 3, partitions: 2 }));
+        assert_eq!(plan(&within, false), Err(Refusal::Exists));
+        let beyond = there(&[(3, 10), (3, 5)]);
+        assert_eq!(plan(&beyond, true), Err(Refusal::LogTooShort { partition: 1, settled: 5, end: 4 }));
+        assert_eq!(plan(&there(&[(3, 1), (2, 1)]), true), Err(Refusal::SeveralGenerations { one: 3, other: 2 }));
     }
 
     #[test]
