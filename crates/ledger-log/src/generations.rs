@@ -21,7 +21,8 @@ struct Value {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beginning {
     pub generation: Generation,
-    /// Nothing where the broker keeps no time.
+    /// By the clock that stamps the commands; nothing where the broker keeps the time of whoever writes, as the topic of
+    /// an earlier version has it do, and the embedded broker always does: that clock says nothing about commands.
     pub began_at: Option<Timestamp>,
 }
 
@@ -78,7 +79,9 @@ fn last_of(topic: &str, records: &[StoredRecord]) -> Result<Beginning, Generatio
         return Err(GenerationError::Missing { topic: topic.to_owned() });
     };
     match serde_json::from_slice::<Value>(value) {
-        Ok(Value { generation: generation @ 1.. }) => Ok(Beginning { generation, began_at: record.recorded_at }),
+        Ok(Value { generation: generation @ 1.. }) => {
+            Ok(Beginning { generation, began_at: record.recorded_at.filter(|_| record.stamped_by_broker) })
+        }
         _ => Err(GenerationError::Unreadable {
             offset: record.offset,
             value: String::from_utf8_lossy(value).into_owned(),
@@ -103,6 +106,7 @@ mod tests {
             value: value.map(Into::into),
             traceparent: None,
             recorded_at: Some(Timestamp::from_epoch_ms(offset)),
+            stamped_by_broker: true,
         }
     }
 
@@ -125,6 +129,12 @@ mod tests {
             assert_eq!(last_of("a", &[record(4, "a", Some(bad))]), unreadable, "{bad}");
         }
         assert!(matches!(last_of("a", &[record(4, "a", None)]), Err(GenerationError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_time_that_the_broker_did_not_give_is_none() {
+        let written = StoredRecord { stamped_by_broker: false, ..record(0, "a", Some(r#"{"generation":1}"#)) };
+        assert_eq!(last_of("a", &[written]), Ok(Beginning { generation: 1, began_at: None }));
     }
 
     #[test]

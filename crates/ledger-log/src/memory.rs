@@ -79,6 +79,7 @@ impl State {
             value: Some(record.value.to_vec()),
             traceparent: record.traceparent.map(Traceparent::to_string),
             recorded_at: Some(recorded_at),
+            stamped_by_broker: true,
         });
         let position = Position::new(record.generation, partition as Partition, offset as u64)
             .map_err(|error| AppendError::Unavailable { reason: error.to_string() })?;

@@ -30,6 +30,8 @@ pub struct StoredRecord {
     pub value: Option<Vec<u8>>,
     pub traceparent: Option<String>,
     pub recorded_at: Option<Timestamp>,
+    /// Whether that is the broker's time, and not that of whoever wrote the record.
+    pub stamped_by_broker: bool,
 }
 
 /// Why a partition was not read.
@@ -210,5 +212,6 @@ fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {
         value: message.payload().map(<[u8]>::to_vec),
         traceparent,
         recorded_at: message.timestamp().to_millis().map(Timestamp::from_epoch_ms),
+        stamped_by_broker: matches!(message.timestamp(), rdkafka::Timestamp::LogAppendTime(_)),
     }
 }
