@@ -51,8 +51,9 @@ pub(crate) async fn ask<T>(exchanges: &'static [Exchange], ask: impl AsyncFnOnce
     std::thread::spawn(move || {
         for exchange in exchanges {
             let (stream, _) = listener.accept().unwrap();
-            let question = serve(stream, exchange);
-            heard.lock().unwrap().push(question);
+            // Noted before it is answered: with the answer the question is compared.
+            heard.lock().unwrap().push(question(&stream));
+            answer(stream, exchange);
         }
     });
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
@@ -80,11 +81,15 @@ pub(crate) fn cluster(endpoint: &str, credentials: SharedCredentialsProvider) ->
     MskCluster { arn: ARN.parse().unwrap(), aws: Client::from_conf(config) }
 }
 
-/// Answers one request, and tells its first line.
-fn serve(mut stream: TcpStream, exchange: &Exchange) -> String {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+/// Reads one request, and tells its first line.
+fn question(stream: &TcpStream) -> String {
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     let request = lines.next().unwrap();
     lines.take_while(|line| !line.is_empty()).for_each(drop);
+    request
+}
+
+fn answer(mut stream: TcpStream, exchange: &Exchange) {
     let Exchange { status, error, answer, .. } = exchange;
     let error = error.map(|error| format!("x-amzn-errortype: {error}\r\n")).unwrap_or_default();
     let length = answer.len();
@@ -93,5 +98,4 @@ fn serve(mut stream: TcpStream, exchange: &Exchange) -> String {
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(answer.as_bytes()).unwrap();
-    request
 }
