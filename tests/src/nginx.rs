@@ -2,25 +2,23 @@
 //! nginx/settings.env says and what a test says over it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use crate::kept::Kept;
 use crate::{Client, root, wait_until};
-
-/// The pipe closes when the value goes, and also when the tests are killed; then NGINX ends.
-const WATCH: &str = r#""$@" & read -r _; kill "$!"; wait "$!""#;
 
 #[derive(Debug)]
 pub struct Nginx {
+    /// Before the directory: it ends before its files go.
+    _nginx: Kept,
     directory: TempDir,
-    shell: Child,
     address: SocketAddr,
 }
 
@@ -44,11 +42,10 @@ impl Nginx {
         }
         fill_in_all(&settings, directory.path())?;
         check(directory.path())?;
-        let mut shell = Command::new("sh");
-        shell.args(["-c", WATCH, "sh"]).arg(program()).args(words(directory.path())).args(["-g", "daemon off;"]);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(directory.path().join("error.log"))?);
-        let shell = shell.process_group(0).spawn().context("cannot run sh")?;
-        let nginx = Self { directory, shell, address };
+        let mut nginx = Command::new(program());
+        nginx.args(words(directory.path())).args(["-g", "daemon off;"]);
+        let kept = Kept::start(&nginx, &directory.path().join("error.log"))?;
+        let nginx = Self { _nginx: kept, directory, address };
         wait_until("NGINX listens", Duration::from_secs(20), || Ok(TcpStream::connect(address).ok()))
             .with_context(|| nginx.error_log())?;
         Ok(nginx)
@@ -68,14 +65,6 @@ impl Nginx {
 
     pub fn error_log(&self) -> String {
         fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        // It was asked to; who could be told otherwise?
-        let _ = self.shell.wait();
     }
 }
 

@@ -9,7 +9,7 @@ mod localstack;
 mod nginx;
 mod template;
 
-use crate::exit::{self, Interrupted};
+use crate::exit;
 use crate::prepare::{self, Pinned, machine};
 use crate::steps::{self, Finished};
 use crate::workbench::Workbench;
@@ -49,11 +49,9 @@ pub(crate) fn run(workspace: &Workspace, args: &CheckArgs) -> Result<ExitCode> {
     prepare::parts(workspace, &parts)?;
     let mut bench = Workbench::new()?;
     let finished = steps(workspace, checks(), &mut bench);
-    let interrupted = finished.as_ref().is_err_and(|error| error.is::<Interrupted>());
-    let all_good = finished.as_ref().is_ok_and(|steps| steps.iter().all(|step| step.good));
-    bench.finish(!all_good && !interrupted)?;
-    steps::summarise(&finished?);
-    Ok(exit::when(all_good))
+    let finished = steps::conclude(bench, finished)?;
+    steps::summarise(&finished);
+    Ok(exit::when(steps::all_good(&finished)))
 }
 
 /// What has to be fetched first.

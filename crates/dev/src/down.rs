@@ -22,10 +22,11 @@ pub(crate) fn run(workspace: &Workspace, args: &DataArgs) -> Result<ExitCode> {
         println!("No stack was ever started in {place}.");
         return Ok(ExitCode::SUCCESS);
     };
-    let was_running = match file.supervisor_alive() {
-        Some(supervisor) => stop(&dir, supervisor).map(|()| true)?,
-        None => false,
-    };
+    let supervisor = file.supervisor_alive();
+    if let Some(supervisor) = supervisor {
+        stop(&dir, supervisor)?;
+    }
+    let was_running = supervisor.is_some();
     // Nobody may start the stack while what is left of the last one ends.
     let Some(_lock) = hold(&dir.lock_file())? else {
         if was_running {

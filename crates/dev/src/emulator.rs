@@ -1,7 +1,8 @@
 //! AWS's Runtime Interface Emulator: the program of Lambda's own container images that gives one function its Runtime API,
 //! here on the stores of the running stack. It takes one invocation at a time and knows neither function URLs nor Kafka.
 
-use crate::part::{Probe, cargo_lambda, lambda_local, loopback};
+use crate::part::lambda_local::Parameters;
+use crate::part::{Probe, cargo_lambda, loopback};
 use crate::ports::Ports;
 use crate::prepare::{self, Pinned, machine};
 use crate::process::signal_process;
@@ -42,7 +43,9 @@ impl Emulator {
         let mut rie = Command::new(prepare::path(workspace, Pinned::Rie));
         rie.args(["--runtime-interface-emulator-address", &invoke.to_string()]);
         rie.args(["--runtime-api-address", &runtime.to_string()]).arg(workspace.binary(function));
-        rie.envs(environment(stack)).stdout(said.try_clone()?).stderr(said);
+        // What the functions get under `cargo lambda watch`, which reads no template either.
+        rie.envs(cargo_lambda::variables(&Parameters::on_stores_of(stack)));
+        rie.stdout(said.try_clone()?).stderr(said);
         let child = rie.spawn().context("cannot run the Runtime Interface Emulator")?;
         let endpoint = format!("http://{invoke}/2015-03-31/functions/function/invocations");
         let mut emulator = Self { child, endpoint };
@@ -63,16 +66,6 @@ impl Emulator {
         }
         Ok(())
     }
-}
-
-/// What the functions get under `cargo lambda watch`, which reads no template either.
-fn environment(stack: &StackFile) -> Vec<(String, String)> {
-    cargo_lambda::variables(&lambda_local::Parameters {
-        brokers: stack.brokers.clone(),
-        mongo: stack.mongo.clone(),
-        one_request_per_environment: true,
-        env: Vec::new(),
-    })
 }
 
 impl Drop for Emulator {

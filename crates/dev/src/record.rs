@@ -33,10 +33,12 @@ pub(crate) struct RecordArgs {
 
 pub(crate) fn run(workspace: &Workspace, args: &RecordArgs) -> Result<ExitCode> {
     let stack = stack::running(&workspace.stack_dir(args.stack.data.as_deref())?)?;
-    let parameters =
-        Parameters { brokers: stack.brokers, mongo: stack.mongo, one_request_per_environment: true, env: Vec::new() };
     let mut record = Command::new(workspace.binary("lambda-local"));
-    record.arg("record").arg("--template").arg(workspace.file("template.yaml")).args(parameters.args());
+    record
+        .arg("record")
+        .arg("--template")
+        .arg(workspace.file("template.yaml"))
+        .args(Parameters::on_stores_of(&stack).args());
     record.args(["--partition", &args.partition.to_string(), "--from", &args.from.to_string()]);
     record.args(["--count", &args.count.to_string()]).args(args.force.then_some("--force"));
     if let Some(output) = &args.output {

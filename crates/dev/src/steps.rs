@@ -1,5 +1,6 @@
 //! Steps that one command does one after the other, each also when one before it has failed, and how they went.
 
+use crate::exit::Interrupted;
 use crate::say::{self, seconds};
 use crate::workbench::Workbench;
 use anyhow::Result;
@@ -27,6 +28,21 @@ pub(crate) fn run(
         good &= bench.await_child(&mut child)?.success();
     }
     Ok(Finished { name, good, took: began.elapsed() })
+}
+
+pub(crate) fn all_good(steps: &[Finished]) -> bool {
+    steps.iter().all(|step| step.good)
+}
+
+/// Ends the workbench of steps that are done. What was left there is kept for somebody to look at when one of them failed,
+/// not when a person has interrupted them.
+pub(crate) fn conclude(bench: Workbench, steps: Result<Vec<Finished>>) -> Result<Vec<Finished>> {
+    let keep = match &steps {
+        Ok(steps) => !all_good(steps),
+        Err(error) => !error.is::<Interrupted>(),
+    };
+    bench.finish(keep)?;
+    steps
 }
 
 pub(crate) fn summarise(steps: &[Finished]) {

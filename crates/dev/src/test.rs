@@ -5,7 +5,7 @@
 
 mod tally;
 
-use crate::exit::{self, Interrupted};
+use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
 use crate::steps::{self, Finished};
 use crate::workbench::Workbench;
@@ -54,11 +54,9 @@ fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
     let mut bench = Workbench::new()?;
     let mut tally = Tally::default();
     let steps = steps(workspace, args, &mut bench, &mut tally);
-    let all_good = steps.as_ref().is_ok_and(|steps| steps.iter().all(|step| step.good));
-    let interrupted = steps.as_ref().is_err_and(|error| error.is::<Interrupted>());
-    bench.finish(!all_good && !interrupted)?;
-    summarise(&steps?, &tally);
-    Ok(all_good)
+    let steps = steps::conclude(bench, steps)?;
+    summarise(&steps, &tally);
+    Ok(steps::all_good(&steps))
 }
 
 fn steps(workspace: &Workspace, args: &TestArgs, bench: &mut Workbench, tally: &mut Tally) -> Result<Vec<Finished>> {

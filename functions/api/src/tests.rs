@@ -56,6 +56,13 @@ impl Counter {
         self.send(Request::builder().uri(path).body(Body::Empty).unwrap()).await
     }
 
+    /// Until so many commands have come into the log.
+    async fn await_commands(&self, count: usize) {
+        while self.log.commands().len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Does what `settler` does with a first record that it cannot read.
     async fn set_aside(&self, why: &str) {
         let stored = self.log.commands().remove(0);
@@ -93,6 +100,13 @@ fn post(body: &str) -> Request<Body> {
         .header("content-type", "application/json")
         .body(Body::Text(body.to_owned()))
         .unwrap()
+}
+
+/// A command whose client waits for the outcome.
+fn post_and_wait(body: &str, seconds: u32) -> Request<Body> {
+    let mut request = post(body);
+    request.headers_mut().insert("prefer", format!("wait={seconds}").parse().unwrap());
+    request
 }
 
 fn deposit(account: &str, amount: i64) -> String {

@@ -6,7 +6,7 @@
 
 use super::Check;
 use crate::prepare::{self, Pinned, build, environments, machine};
-use crate::workspace::{BUILT, Workspace};
+use crate::workspace::Workspace;
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -21,17 +21,18 @@ pub(super) const CHECK: Check = Check {
 fn commands(workspace: &Workspace, _place: &Path) -> Result<Vec<Command>> {
     let tools = prepare::path(workspace, Pinned::ComposeTools);
     let script = |name: &str| {
-        let mut python = Command::new(tools.join("bin/python"));
-        python.arg("-B").arg(workspace.file("crates/dev/src/check/compose").join(name)).arg(workspace.root());
-        python
+        let file = workspace.file("crates/dev/src/check/compose").join(name);
+        let mut script = environments::script(&tools, &file);
+        script.arg(workspace.root());
+        script
     };
     let mut schema = environments::program(&tools, "check-jsonschema");
     schema.args(["--builtin-schema", "vendor.compose-spec"]).arg(workspace.file("compose.yaml"));
     // A program of its own, which came in a package.
     let mut hadolint = Command::new(tools.join("bin/hadolint"));
     hadolint.arg(workspace.file("Dockerfile"));
-    let mut built = build::cargo(workspace);
-    built.args(["build", "--quiet", "--release"]).args(BUILT.iter().flat_map(|name| ["--bin", name]));
+    let mut built = build::command(workspace);
+    built.arg("--quiet");
     let mut trial = script("trial.py");
     trial.arg(workspace.binaries()).arg(prepare::path(workspace, Pinned::Mongod));
     trial.arg(prepare::path(workspace, Pinned::Kafka)).arg(machine::program("nginx")?);

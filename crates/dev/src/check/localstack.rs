@@ -2,7 +2,7 @@
 //! value it asked for is held against template.yaml. See `replay.py`.
 
 use super::Check;
-use crate::prepare::{self, Pinned};
+use crate::prepare::{self, Pinned, environments};
 use crate::workspace::Workspace;
 use anyhow::Result;
 use std::path::Path;
@@ -11,8 +11,8 @@ use std::process::Command;
 pub(super) const CHECK: Check = Check { name: "localstack", needs: &[], parts: &[Pinned::LocalstackTools], commands };
 
 fn commands(workspace: &Workspace, _place: &Path) -> Result<Vec<Command>> {
-    let mut replay = Command::new(prepare::path(workspace, Pinned::LocalstackTools).join("bin/python"));
-    replay.arg("-B").arg(workspace.file("crates/dev/src/check/localstack/replay.py"));
+    let tools = prepare::path(workspace, Pinned::LocalstackTools);
+    let mut replay = environments::script(&tools, &workspace.file("crates/dev/src/check/localstack/replay.py"));
     replay.arg(workspace.file("template.yaml")).arg(workspace.file("localstack/ready.sh"));
     Ok(vec![replay])
 }

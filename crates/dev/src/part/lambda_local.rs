@@ -1,6 +1,7 @@
 //! lambda-local: runs both functions as template.yaml describes them, and polls the log for the one that Kafka triggers.
 
 use super::{Part, Probe, Stop, args, loopback, with_path};
+use crate::stack::StackFile;
 use crate::workspace::{StackDir, Workspace};
 use std::time::Duration;
 
@@ -23,6 +24,16 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// For one invocation, or for reading the log, on the stores of a running stack.
+    pub(crate) fn on_stores_of(stack: &StackFile) -> Self {
+        Self {
+            brokers: stack.brokers.clone(),
+            mongo: stack.mongo.clone(),
+            one_request_per_environment: true,
+            env: Vec::new(),
+        }
+    }
+
     pub(crate) fn args(&self) -> Vec<String> {
         let mut values = vec![format!("KafkaBootstrapServers={}", self.brokers), format!("MongoUri={}", self.mongo)];
         if !self.one_request_per_environment {

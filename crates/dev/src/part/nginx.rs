@@ -59,17 +59,28 @@ impl Behind {
 /// Writes the configuration of this stack.
 pub(crate) fn prepare(workspace: &Workspace, dir: &StackDir, front: &Front<'_>, behind: &Behind) -> Result<()> {
     let certificate = front.tls.map(|_| Certificate::provide(dir)).transpose()?;
-    let mut settings = Settings::of(workspace, &[])?;
-    for (name, value) in values(dir, front, behind, certificate.as_ref(), &settings) {
-        settings.set(name, value)?;
-    }
-    settings.say(front.settings)?;
+    let settings = settings(workspace, dir, front, behind, certificate.as_ref())?;
     let target = dir.nginx();
     fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
     for (name, template) in templates(&workspace.file("nginx"))? {
         fs::write(target.join(&name), settings.fill_in(&template)).with_context(|| format!("cannot write {name}"))?;
     }
     Ok(())
+}
+
+/// Those of the repository, over them what this stack says, and over that what a person says.
+fn settings(
+    workspace: &Workspace,
+    dir: &StackDir,
+    front: &Front<'_>,
+    behind: &Behind,
+    certificate: Option<&Certificate>,
+) -> Result<Settings> {
+    let mut settings = Settings::of(workspace, &[])?;
+    for (name, value) in values(dir, front, behind, certificate, &settings) {
+        settings.set(name, value)?;
+    }
+    settings.say(front.settings).map(|()| settings)
 }
 
 /// The templates' names, without `.template`, and texts.
@@ -167,12 +178,8 @@ mod tests {
         let workspace = Workspace::here().unwrap();
         let dir = StackDir::at(PathBuf::from("/a stack"));
         let front = Front { port: 8080, tls: Some(8443), settings: &["BODY_LIMIT=2m".to_owned()] };
-        let mut settings = Settings::of(&workspace, &[]).unwrap();
         let (behind, certificate) = (Behind::lambda_local(ports.to_vec()), Certificate::of(&dir));
-        for (name, value) in values(&dir, &front, &behind, Some(&certificate), &settings.clone()) {
-            settings.set(name, value).unwrap();
-        }
-        settings.say(front.settings).unwrap();
+        let settings = settings(&workspace, &dir, &front, &behind, Some(&certificate)).unwrap();
         let templates = templates(&workspace.file("nginx")).unwrap().into_iter();
         templates.map(|(name, text)| (name, settings.fill_in(&text))).collect()
     }

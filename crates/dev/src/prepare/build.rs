@@ -34,12 +34,17 @@ pub(crate) fn forget_this_package(command: &mut Command) {
 
 /// Named as programs, not as packages, so that dependencies get the features they have in the whole workspace: the tests
 /// and `cargo lambda watch` then use what is compiled here.
+pub(crate) fn command(workspace: &Workspace) -> Command {
+    let mut cargo = cargo(workspace);
+    cargo.args(["build", "--release"]).args(BUILT.iter().flat_map(|name| ["--bin", name]));
+    cargo
+}
+
+/// Builds them, after a word about how long the first time takes.
 pub(crate) fn release(workspace: &Workspace) -> Result<()> {
     if BUILT.iter().any(|name| !workspace.binary(name).exists()) {
         println!("  build         compiling the functions and tools in release; the first time takes several minutes");
     }
-    let mut cargo = cargo(workspace);
-    cargo.args(["build", "--release"]).args(BUILT.iter().flat_map(|name| ["--bin", name]));
-    let status = cargo.status().context("cannot run cargo")?;
+    let status = command(workspace).status().context("cannot run cargo")?;
     if status.success() { Ok(()) } else { bail!("the build failed (see above)") }
 }

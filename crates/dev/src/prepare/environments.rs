@@ -42,10 +42,20 @@ pub(crate) const LOCALSTACK: Environment = Environment {
 
 /// Runs a program of an environment. Its own first line names the directory it was installed in before it was moved.
 pub(crate) fn program(environment: &Path, name: &str) -> Command {
-    let bin = environment.join("bin");
-    let mut python = Command::new(bin.join("python"));
-    python.arg(bin.join(name));
+    let mut python = python(environment);
+    python.arg(environment.join("bin").join(name));
     python
+}
+
+/// Runs a script of the repository with the packages of an environment. It leaves nothing compiled beside the script.
+pub(crate) fn script(environment: &Path, file: &Path) -> Command {
+    let mut python = python(environment);
+    python.arg("-B").arg(file);
+    python
+}
+
+fn python(environment: &Path) -> Command {
+    Command::new(environment.join("bin/python"))
 }
 
 impl Environment {

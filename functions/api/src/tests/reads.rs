@@ -2,7 +2,7 @@ use http::StatusCode;
 use ledger_store::StoreError;
 use serde_json::json;
 
-use super::{Counter, deposit, post};
+use super::{Counter, deposit, post_and_wait};
 
 const FIRST: &str = "alice.000g000000000000";
 
@@ -23,14 +23,11 @@ async fn a_transaction_is_accepted_until_it_is_settled() {
 #[tokio::test]
 async fn a_client_may_wait_for_the_outcome() {
     let counter = Counter::new();
-    let mut request = post(&deposit("alice", 5));
-    request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
     let settled_meanwhile = async {
-        while counter.log.commands().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        counter.await_commands(1).await;
         counter.settle().await;
     };
+    let request = post_and_wait(&deposit("alice", 5), 5);
     let (answer, ()) = futures::join!(counter.send(request), settled_meanwhile);
     assert_eq!((answer.status, &answer.body["status"]), (StatusCode::OK, &json!("posted")));
     assert_eq!(answer.headers["preference-applied"], "wait=5");
@@ -39,8 +36,7 @@ async fn a_client_may_wait_for_the_outcome() {
 #[tokio::test]
 async fn a_wait_that_ends_first_is_still_accepted() {
     let counter = Counter::new();
-    let mut request = post(&deposit("alice", 5));
-    request.headers_mut().insert("prefer", "wait=0".parse().unwrap());
+    let request = post_and_wait(&deposit("alice", 5), 0);
     assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
 }
 
@@ -48,16 +44,13 @@ async fn a_wait_that_ends_first_is_still_accepted() {
 async fn an_idempotency_key_counts_once() {
     let counter = Counter::new();
     let keyed = |amount| {
-        let mut request = post(&deposit("alice", amount));
+        let mut request = post_and_wait(&deposit("alice", amount), 5);
         request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
-        request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
         request
     };
     for (records, amount) in [(1, 5), (2, 5), (3, 6)] {
         let settled_meanwhile = async {
-            while counter.log.commands().len() < records {
-                tokio::task::yield_now().await;
-            }
+            counter.await_commands(records).await;
             counter.settle().await;
         };
         let (answer, ()) = futures::join!(counter.send(keyed(amount)), settled_meanwhile);
@@ -127,14 +120,11 @@ async fn an_account_id_may_come_percent_encoded() {
 #[tokio::test]
 async fn a_wait_tells_that_nobody_could_read_the_command() {
     let counter = Counter::new();
-    let mut request = post(&deposit("alice", 5));
-    request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
     let set_aside_meanwhile = async {
-        while counter.log.commands().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        counter.await_commands(1).await;
         counter.set_aside("it is of a later version").await;
     };
+    let request = post_and_wait(&deposit("alice", 5), 5);
     let (answer, ()) = futures::join!(counter.send(request), set_aside_meanwhile);
     assert_eq!((answer.status, &answer.body["status"]), (StatusCode::OK, &json!("unreadable")), "{answer:?}");
     assert_eq!((&answer.body["id"], &answer.body["detail"]), (&json!(FIRST), &json!("it is of a later version")));
@@ -158,8 +148,7 @@ async fn books_that_cannot_be_read_keep_no_command_out() {
             (ready.status, ready.body),
             (StatusCode::SERVICE_UNAVAILABLE, json!({"log": "ready", "store": "away"}))
         );
-        let mut request = post(&deposit("alice", 5));
-        request.headers_mut().insert("prefer", "wait=5".parse().unwrap());
+        let request = post_and_wait(&deposit("alice", 5), 5);
         assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
     }
 }
