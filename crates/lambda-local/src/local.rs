@@ -170,9 +170,7 @@ impl Local {
 }
 
 fn names_of(function: &Arc<Function>) -> Vec<(String, Arc<Function>)> {
-    let spec = function.spec();
-    let names = [Some(spec.logical_id.clone()), spec.function_name.clone(), Some(spec.name.clone())];
-    names.into_iter().flatten().map(|name| (name, Arc::clone(function))).collect()
+    function.spec().names().map(|name| (name.to_owned(), Arc::clone(function))).collect()
 }
 
 fn function(spec: &FunctionSpec, options: &Options, spawner: &Spawner) -> Result<Arc<Function>, LocalError> {

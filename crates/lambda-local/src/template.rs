@@ -22,6 +22,7 @@ mod fields;
 mod function;
 mod globals;
 mod kafka;
+mod names;
 mod parameters;
 mod problems;
 mod resolve;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use function::{AsyncSpec, Cors, FunctionSpec, UrlSpec};
 pub use kafka::{KafkaSource, RetrySpec, StartingPosition};
+pub(crate) use names::plain_name;
 pub use problems::{Problem, Problems};
 pub use resolve::function_arn;
 

@@ -16,6 +16,7 @@ use crate::http_server::{BodyError, Reply, read_body};
 use crate::invocation::{Invocation, PAYLOAD_LIMIT, STREAM_LIMIT, request_id_text, trace_id};
 use crate::invoke_api;
 use crate::status;
+use crate::template::plain_name;
 
 const FUNCTION_URL: &str = "/lambda-url/";
 const INVOKE_API: &str = "/2015-03-31/functions/";
@@ -51,12 +52,6 @@ async fn invoke(shared: &Shared, name: &str, request: Request<Incoming>) -> Repl
     let Some(function) = shared.names.get(plain_name(name)) else { return invoke_api::not_found(name) };
     let (parts, body) = request.into_parts();
     invoke_api::handle(function, &shared.asynchronous, &parts, body).await
-}
-
-/// `name`, `name:alias`, `account:function:name` and `arn:aws:lambda:region:account:function:name:alias` are one name.
-fn plain_name(name: &str) -> &str {
-    let tail = name.split_once("function:").map_or(name, |(_, tail)| tail);
-    tail.split(':').next().unwrap_or(tail)
 }
 
 async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request: Request<Incoming>) -> Reply {
@@ -102,16 +97,4 @@ async fn call(function: &Arc<Function>, peer: SocketAddr, prefix: usize, mut par
     let trace_id = parts.headers.get(invoke_api::TRACE_ID).cloned();
     let invocation = Invocation { trace_id, stream_limit: STREAM_LIMIT, ..Invocation::of(event) };
     function_url::reply(function.invoke(request_id, invocation).await)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_of_a_function_name_is_one_name() {
-        for name in ["f", "f:live", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:7"] {
-            assert_eq!(plain_name(name), "f");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Fields, KafkaSource, NOT_SUPPORTED_OF_CONSUMERS, Origin, Scope, brokers, source};
-use crate::template::{FunctionSpec, Resource};
+use crate::template::{FunctionSpec, Resource, plain_name};
 
 pub(crate) const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
@@ -44,11 +44,8 @@ fn function<'a>(
         scope.findings.problem(&path, "names the function: give !Ref or !GetAtt of it, its name or its ARN");
     }
     let given = fields.text("FunctionName")?;
-    let name = unqualified(&given);
-    let is_meant = |spec: &FunctionSpec| {
-        [Some(spec.name.as_str()), spec.function_name.as_deref(), Some(&spec.logical_id)].contains(&Some(name))
-    };
-    if let Some(at) = functions.iter().position(is_meant) {
+    let name = plain_name(&given);
+    if let Some(at) = functions.iter().position(|spec| spec.names().any(|known| known == name)) {
         return functions.get_mut(at);
     }
     if scope.function_names.iter().any(|(logical_id, function)| logical_id == name || function == name) {
@@ -57,12 +54,6 @@ fn function<'a>(
         scope.findings.problem(&path, format!("{given} is not a function of this template"));
     }
     None
-}
-
-/// The name in `name`, `name:alias`, `account:function:name` and `arn:aws:lambda:…:function:name:alias`.
-fn unqualified(given: &str) -> &str {
-    let named = given.split_once("function:").map_or(given, |(_, named)| named);
-    named.split_once(':').map_or(named, |(name, _)| name)
 }
 
 fn read(logical_id: &str, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<KafkaSource> {
