@@ -7,10 +7,11 @@ FROM rust:1.95-bookworm AS build
 # Debian replaces a version when it mends it, and a pinned one is soon gone.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends cmake libcurl4-openssl-dev libssl-dev pkg-config zlib1g-dev \
+ && apt-get install -y --no-install-recommends cmake libssl-dev pkg-config zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /passbook
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY crates crates
 COPY functions functions
 COPY tests tests

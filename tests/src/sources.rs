@@ -77,6 +77,8 @@ impl Sources {
     /// Has a `dev` work on the copy, and find out by itself that nothing of it needs compiling.
     pub(crate) fn name_in(&self, dev: &mut Command) {
         dev.env("PASSBOOK_ROOT", self.root()).env("CARGO_TARGET_DIR", self.target()).env_remove("PASSBOOK_NO_BUILD");
+        // What .cargo/config.toml says, of the repository: build scripts are run again when this is another path.
+        dev.env("C_INCLUDE_PATH", root().join(".cargo/include"));
     }
 
     /// Puts one text in the place of another, which must be there.

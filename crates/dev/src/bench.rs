@@ -1,4 +1,6 @@
-//! `cargo dev bench settle`: the benchmark of settling alone, against a mongod of its own.
+//! `cargo dev bench`: benchmarks of one part by itself, on stores of their own.
+
+mod start;
 
 use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
@@ -6,6 +8,7 @@ use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -22,17 +25,36 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Milliseconds from the spawn of a function to its first answer, and its memory then
+    Start(StartArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Starts of each function
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    runs: u16,
+    /// Where the functions' programs are, for example target/x86_64-unknown-linux-gnu/release after `cargo dev package`
+    /// [default: target/release]
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
-    let What::Settle { args } = &args.what;
-    let mut needs = prepare::needs(workspace, &[Pinned::Mongod]);
+    let parts: &[Pinned] = match args.what {
+        What::Settle { .. } => &[Pinned::Mongod],
+        What::Start(_) => &[Pinned::Mongod, Pinned::Kafka],
+    };
+    let mut needs = prepare::needs(workspace, parts);
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
-    prepare::parts(workspace, &[Pinned::Mongod])?;
+    prepare::parts(workspace, parts)?;
     build::release(workspace)?;
     let mut bench = Workbench::new()?;
-    let result = settle(workspace, args, &mut bench);
+    let result = match &args.what {
+        What::Settle { args } => settle(workspace, args, &mut bench),
+        What::Start(args) => start::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
+    };
     bench.finish(false)?;
     result
 }

@@ -2,7 +2,7 @@
 
 use crate::up::UpArgs;
 use crate::workspace::Workspace;
-use crate::{bench, check, down, invoke, load, logs, readme, record, replay, status, test, up};
+use crate::{bench, check, docs, down, env, invoke, load, logs, package, readme, record, replay, status, test, up};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -36,6 +36,8 @@ enum Command {
     Down(DataArgs),
     /// Say what runs where
     Status(status::StatusArgs),
+    /// Print where the stack is, for a shell: eval "$(cargo dev env)"
+    Env(DataArgs),
     /// Print what a part says, for example settler
     Logs(logs::LogsArgs),
     /// Invoke a function with an event from a file and print its answer
@@ -48,13 +50,17 @@ enum Command {
     Load(load::LoadArgs),
     /// Measure one part by itself
     Bench(bench::BenchArgs),
+    /// Make the packages that go to AWS, for arm64 and x86_64, with their sizes and checksums
+    Package(package::PackageArgs),
     /// Check template.yaml, nginx/, compose.yaml and localstack/ with the programs they are written for
     Check(check::CheckArgs),
+    /// Do what README.md and docs/ tell the reader to type, and compare what is printed
+    Docs(docs::DocsArgs),
     /// Run every check and every test, on parts of their own
     Test(test::TestArgs),
     /// `test`, which is what CI runs, then `readme`
     Ci(test::TestArgs),
-    /// Do what the README says in a fresh clone, and compare what its curls print; compiles everything anew
+    /// Do what the README says in a fresh clone, which compiles everything anew
     Readme,
     /// Like `up`, with the functions compiled again at every edit (cargo lambda watch)
     Watch(UpArgs),
@@ -64,7 +70,7 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DataArgs {
     /// Directory of the stack [default: .local/stack]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "PASSBOOK_DATA")]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -77,13 +83,16 @@ impl Cli {
             Some(Command::Watch(args)) => up::run(&workspace, &args, up::Functions::CargoLambda),
             Some(Command::Down(args)) => down::run(&workspace, &args),
             Some(Command::Status(args)) => status::run(&workspace, &args),
+            Some(Command::Env(args)) => env::run(&workspace, &args),
             Some(Command::Logs(args)) => logs::run(&workspace, &args),
             Some(Command::Invoke(args)) => invoke::run(&workspace, &args),
             Some(Command::Replay(args)) => replay::run(&workspace, &args),
             Some(Command::Record(args)) => record::run(&workspace, &args),
             Some(Command::Load(args)) => load::run(&workspace, &args),
             Some(Command::Bench(args)) => bench::run(&workspace, &args),
+            Some(Command::Package(args)) => package::run(&workspace, &args),
             Some(Command::Check(args)) => check::run(&workspace, &args),
+            Some(Command::Docs(args)) => docs::run(&workspace, &args),
             Some(Command::Test(args)) => test::run(&workspace, &args),
             Some(Command::Ci(args)) => test::ci(&workspace, &args),
             Some(Command::Readme) => readme::run(&workspace),

@@ -4,7 +4,7 @@
 pub(crate) mod build;
 mod download;
 pub(crate) mod environments;
-mod hash;
+pub(crate) mod hash;
 mod jars;
 pub(crate) mod machine;
 mod wheels;
@@ -25,6 +25,7 @@ pub(crate) enum Pinned {
     TemplateTools,
     ComposeTools,
     LocalstackTools,
+    Zig,
 }
 
 /// Where a part is: the program, for Kafka the directory of its jars, for Python programs their environment.
@@ -39,6 +40,7 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
         Pinned::ComposeTools => environments::COMPOSE.directory(&parts),
         Pinned::LocalstackTools => environments::LOCALSTACK.directory(&parts),
+        Pinned::Zig => environments::ZIG.directory(&parts),
     }
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
             Pinned::ComposeTools => environments::COMPOSE.fetch(&parts)?,
             Pinned::LocalstackTools => environments::LOCALSTACK.fetch(&parts)?,
+            Pinned::Zig => environments::ZIG.fetch(&parts)?,
         }
     }
     Ok(())

@@ -89,6 +89,17 @@ pub(crate) fn cpu_micros(pid: u32) -> u64 {
     read_stat(pid).map_or(0, |stat| stat.cpu_ticks * 1_000_000 / TICKS_PER_SECOND)
 }
 
+/// Memory of one process that is in RAM, in bytes; nothing when it is gone.
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    resident(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// The kernel's kB is 1,024 bytes (proc_pid_status(5)).
+fn resident(proc_status: &str) -> Option<u64> {
+    let value = proc_status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1_024)
+}
+
 /// CPU time all processors have been busy so far, in microseconds.
 pub(crate) fn machine_busy_micros() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::prepare::{self, Pinned, build, machine};
 use crate::steps::{self, Finished};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
-use crate::{check, readme};
+use crate::{check, docs, readme};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::env;
@@ -22,7 +22,7 @@ const PARTS: [Pinned; 5] = [Pinned::Mongod, Pinned::Kafka, Pinned::Tansu, Pinned
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Leave out rustfmt, clippy and what `cargo dev check` does
+    /// Leave out rustfmt, clippy and what `cargo dev check` and `cargo dev docs` do
     #[arg(long)]
     no_lints: bool,
     /// Passed on to cargo test, for example `-p settler` or `-- kill`; all packages unless one is named
@@ -43,10 +43,11 @@ pub(crate) fn ci(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
 fn checks_and_tests(workspace: &Workspace, args: &TestArgs) -> Result<bool> {
     let mut parts = PARTS.to_vec();
     if !args.no_lints {
-        parts.extend(check::parts(check::ALL.iter()));
+        parts.extend(check::parts(check::ALL.iter()).chain(docs::PARTS));
     }
     let mut needs = prepare::needs(workspace, &parts);
     needs.extend([machine::NGINX, machine::AB, machine::CURL, machine::OPENSSL, machine::JAVAC]);
+    needs.extend((!args.no_lints).then_some(docs::NEEDS).into_iter().flatten());
     needs.extend(machine::BUILDING);
     machine::provide(&needs)?;
     prepare::parts(workspace, &parts)?;
@@ -66,6 +67,7 @@ fn steps(workspace: &Workspace, args: &TestArgs, bench: &mut Workbench, tally: &
         let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
         finished.push(steps::run("clippy", bench, [cargo(workspace, &clippy)])?);
         finished.extend(check::steps(workspace, check::ALL.iter(), bench)?);
+        finished.push(docs::step(workspace, &docs::pages(workspace)?, bench)?);
     }
     let tests = tests(workspace, args, bench)?;
     finished.push(counted("tests", bench, tests, tally)?);

@@ -84,6 +84,10 @@ impl Workbench {
         Ok(kafka::address(port))
     }
 
+    pub(crate) fn free_port(&mut self) -> Result<u16> {
+        self.ports.free()
+    }
+
     /// Where the work is done.
     pub(crate) fn place(&self) -> &Path {
         self.dir.root()
@@ -139,7 +143,8 @@ impl Workbench {
         self.pause(Duration::ZERO)
     }
 
-    fn pause(&mut self, wait: Duration) -> Result<()> {
+    /// An error when a signal comes meanwhile.
+    pub(crate) fn pause(&mut self, wait: Duration) -> Result<()> {
         if self.supervisor.asked_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
     }
 

@@ -96,8 +96,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Says what AWS would act on and lambda-local does not.
+pub(crate) fn tell_not_supported(template: &Template) {
+    for line in &template.not_supported {
+        tracing::info!("not supported: {line}");
+    }
+}
+
 impl TemplateArgs {
-    /// Reads the template and says what of it is not supported.
+    /// Reads the template.
     pub(crate) fn read(&self, address: Option<SocketAddr>) -> anyhow::Result<Template> {
         let file = self.template.display();
         let text = std::fs::read_to_string(&self.template)
@@ -108,11 +115,7 @@ impl TemplateArgs {
             region: self.region.clone(),
             base_url: address.map(|address| format!("http://{address}")),
         };
-        let template = template::read(&text, &inputs).map_err(|problems| anyhow!("{file}: {problems}"))?;
-        for line in &template.not_supported {
-            tracing::info!("not supported: {line}");
-        }
-        Ok(template)
+        template::read(&text, &inputs).map_err(|problems| anyhow!("{file}: {problems}"))
     }
 
     /// The values of the parameters, those in files included; of two for one parameter the file's counts.

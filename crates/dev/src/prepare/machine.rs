@@ -25,6 +25,7 @@ impl PartialEq for Need {
 pub(crate) const NGINX: Need = Need { what: "nginx, the front door", package: "nginx", found: || has_program("nginx") };
 pub(crate) const AB: Need =
     Need { what: "ab, which makes the load", package: "apache2-utils", found: || has_program("ab") };
+pub(crate) const WRK: Need = Need { what: "wrk, which makes more load", package: "wrk", found: || has_program("wrk") };
 pub(crate) const OPENSSL: Need =
     Need { what: "openssl, which makes a certificate", package: "openssl", found: || has_program("openssl") };
 pub(crate) const CURL: Need =
@@ -39,19 +40,24 @@ pub(crate) const JAVAC: Need = Need {
 pub(crate) const MAVEN: Need =
     Need { what: "Maven, which fetches Apache Kafka", package: "maven", found: || has_program("mvn") };
 pub(crate) const PIP: Need = Need { what: "pip, which fetches the parts", package: "python3-pip", found: has_pip };
+const COMPILER: Need = Need {
+    what: "a C and C++ compiler",
+    package: "build-essential",
+    found: || has_program("c++") && has_program("make"),
+};
+const CMAKE: Need = Need { what: "cmake", package: "cmake", found: || has_program("cmake") };
+const PERL: Need = Need { what: "Perl, which configures OpenSSL", package: "perl", found: || has_program("perl") };
 /// What compiling librdkafka takes.
-pub(crate) const BUILDING: [Need; 6] = [
-    Need {
-        what: "a C and C++ compiler",
-        package: "build-essential",
-        found: || has_program("c++") && has_program("make"),
-    },
-    Need { what: "cmake", package: "cmake", found: || has_program("cmake") },
+pub(crate) const BUILDING: [Need; 5] = [
+    COMPILER,
+    CMAKE,
     Need { what: "pkg-config", package: "pkg-config", found: || has_program("pkg-config") },
     Need { what: "zlib's headers", package: "zlib1g-dev", found: || has_library("zlib") },
-    Need { what: "curl's headers", package: "libcurl4-openssl-dev", found: || has_library("libcurl") },
     Need { what: "OpenSSL's headers", package: "libssl-dev", found: || has_library("openssl") },
 ];
+
+/// What it takes when OpenSSL and zlib are compiled too.
+pub(crate) const PACKAGING: [Need; 3] = [COMPILER, CMAKE, PERL];
 
 /// Makes sure of all of them, or says what to type.
 pub(crate) fn provide(needs: &[Need]) -> Result<()> {
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn the_workflow_installs_what_is_needed() {
         let workflow = include_str!("../../../../.github/workflows/ci.yml");
-        for need in BUILDING.iter().chain([&NGINX, &AB]) {
+        for need in BUILDING.iter().chain([&NGINX, &AB, &WRK]) {
             assert!(workflow.split_whitespace().any(|word| word == need.package), "{}", need.package);
         }
     }

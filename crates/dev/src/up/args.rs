@@ -42,7 +42,7 @@ pub(crate) struct UpArgs {
     pub(crate) nginx: Vec<String>,
 
     /// Directory of the stack: data, logs, settings [default: .local/stack]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "PASSBOOK_DATA")]
     pub(crate) data: Option<PathBuf>,
 
     /// Throw away the data of last time first

@@ -14,8 +14,13 @@ pub(crate) struct Args {
     function: String,
     /// The event: a JSON file, or - for standard input.
     event: PathBuf,
-    /// Where to invoke it.
-    #[arg(long, default_value = "http://127.0.0.1:9000", value_name = "http://HOST:PORT")]
+    /// Where to invoke it; the variable is that of AWS's SDKs.
+    #[arg(
+        long,
+        env = "AWS_ENDPOINT_URL_LAMBDA",
+        default_value = "http://127.0.0.1:9000",
+        value_name = "http://HOST:PORT"
+    )]
     endpoint: String,
     /// A client context, as mobile SDKs send it: a JSON file in ASCII.
     #[arg(long, value_name = "FILE")]

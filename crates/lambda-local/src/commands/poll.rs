@@ -8,7 +8,7 @@ use lambda_local::event_source::{EventSource, Invoker};
 use lambda_local::polling::{Polling, serve};
 use lambda_local::template::Template;
 
-use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience};
+use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience, tell_not_supported};
 
 /// What an endpoint may take longer than the function's own time-out: it may have to build or queue first.
 const GRACE: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let template = args.template.read(None)?;
+    tell_not_supported(&template);
     let event_sources = event_sources(&template, &args)?;
     ensure!(!event_sources.is_empty(), "the template has no Kafka event source that is enabled");
     let patience = patience(&template);

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use lambda_local::local::{Local, Options};
 use lambda_local::template::{FunctionSpec, Template};
 
-use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience};
+use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience, tell_not_supported};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -49,6 +49,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let listener = listen(args.listen)?;
     let address = listener.local_addr()?;
     let template = only(args.template.read(Some(address))?, &args.functions)?;
+    tell_not_supported(&template);
     if let Some(folder) = &args.log_dir {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
