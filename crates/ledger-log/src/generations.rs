@@ -53,13 +53,7 @@ pub(crate) async fn read_beginning(
     timeout: Duration,
 ) -> Result<Beginning, GenerationError> {
     let unavailable = |reason: String| GenerationError::Unavailable { reason };
-    let reading = tokio::task::spawn_blocking(move || -> Result<Vec<StoredRecord>, ReadError> {
-        let unavailable = |error: rdkafka::error::KafkaError| ReadError::Unavailable {
-            what: GENERATIONS.to_owned(),
-            timeout_ms: timeout.as_millis() as u64,
-            reason: error.to_string(),
-        };
-        let reader = Reader::open(&cluster, timeout).map_err(unavailable)?;
+    let reading = Reader::with(cluster, timeout, |reader| -> Result<Vec<StoredRecord>, ReadError> {
         if reader.partitions(GENERATIONS)?.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,7 +1,6 @@
 //! Reads partitions to their ends, and tells where the ends are.
 //!
-//! For topics that are small (the generations) and for looking into others. It blocks: the callers run it on a thread that
-//! may.
+//! For topics that are small (the generations) and for looking into others. It blocks, on a thread that may ([`Reader::with`]).
 //!
 //! Bounds: every call ends within the reader's time. A partition that grows faster than it is read has no end.
 
@@ -14,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
 
 use crate::cluster::{ClientEvents, Cluster};
 use crate::{PartitionEnd, PartitionHealth, TRACEPARENT, TopicHealth};
@@ -57,7 +57,28 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn open(cluster: &Cluster, timeout: Duration) -> Result<Self, KafkaError> {
+    /// What is read by one that is opened for it.
+    ///
+    /// # Errors
+    /// When librdkafka refuses its settings, or the reading panics.
+    pub(crate) async fn with<T: Send + 'static>(
+        cluster: Cluster,
+        timeout: Duration,
+        read: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let (tell, told) = oneshot::channel();
+        tokio::task::spawn_blocking(move || match Self::open(&cluster, timeout) {
+            Ok(reader) => {
+                let _nobody_asks_any_more = tell.send(Ok(read(&reader)));
+                // To close takes 100 ms, and who asked has the answer by then.
+                drop(reader);
+            }
+            Err(error) => drop(tell.send(Err(error))),
+        });
+        told.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+
+    fn open(cluster: &Cluster, timeout: Duration) -> Result<Self, KafkaError> {
         let mut config = cluster.client_config("passbook-reader", timeout);
         config
             // Never joined, never committed to; librdkafka wants one all the same.
@@ -65,7 +86,8 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "50");
+            // At the end of a partition a broker answers after this time, and that answer is what tells the end.
+            .set("fetch.wait.max.ms", "1");
         let events = cluster.events();
         let consumer: BaseConsumer<ClientEvents> = config.create_with_context(events.clone())?;
         // A client that signs in with a token asks for it through its events.

@@ -168,14 +168,8 @@ impl Topics {
         &self,
         read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, TopicsError> {
-        let (cluster, timeout) = (self.cluster.clone(), self.timeout);
-        let reading = tokio::task::spawn_blocking(move || Reader::open(&cluster, timeout).map(|reader| read(&reader)));
-        let action = "answer";
-        match reading.await {
-            Ok(Ok(result)) => Ok(result?),
-            Ok(Err(error)) => Err(self.unavailable(action, &error)),
-            Err(stopped) => Err(TopicsError::Refused { action: action.to_owned(), reason: stopped.to_string() }),
-        }
+        let reading = Reader::with(self.cluster.clone(), self.timeout, read);
+        Ok(reading.await.map_err(|error| self.unavailable("answer", &error))??)
     }
 
     async fn create_missing(
