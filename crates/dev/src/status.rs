@@ -78,10 +78,11 @@ pub(crate) fn parts(file: &StackFile) -> Vec<PartStatus> {
 fn print(status: &Status) {
     let word = if status.ready { "ready" } else { "not ready" };
     println!("{}  {word}\n", status.url);
-    println!("{:<14} {:>8}  {:<44} LOG", "PART", "PID", "ADDRESS");
+    let longest = status.parts.iter().map(|part| part.address.len()).max().unwrap_or_default();
+    println!("{:<14} {:>8}  {:<longest$}  LOG", "PART", "PID", "ADDRESS");
     for part in &status.parts {
         let pid = part.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        println!("{:<14} {pid:>8}  {:<44} {}", part.name, part.address, part.log.as_deref().unwrap_or("-"));
+        println!("{:<14} {pid:>8}  {:<longest$}  {}", part.name, part.address, part.log.as_deref().unwrap_or("-"));
     }
 }
 

@@ -62,7 +62,10 @@ impl StoreConfig {
         let set = |name| lookup(name).filter(|value| !value.is_empty());
         let mut problems = Vec::new();
         let uri = set("MONGODB_URI").unwrap_or_else(|| {
-            problems.push("MONGODB_URI is not set; it is a connection string such as mongodb://127.0.0.1:27017".into());
+            problems.push(
+                "MONGODB_URI is not set; it is a connection string such as mongodb://127.0.0.1:27017/?replicaSet=rs0"
+                    .into(),
+            );
             String::new()
         });
         if let (false, Err(error)) = (uri.is_empty(), ConnectionString::parse(&uri)) {

@@ -46,7 +46,7 @@ fn difference(fences: &[Fence], generation: Option<Generation>, ends: &[Partitio
     fences.iter().find_map(|fence| difference_of(fence, generation, ends)).or_else(|| {
         let PartitionEnd { partition, .. } =
             ends.iter().find(|end| !fences.iter().any(|fence| fence.partition == end.partition))?;
-        Some(format!("partition {partition} has no fence; run `passbook topics create --if-missing`"))
+        Some(format!("partition {partition} has no fence in these books: run `passbook topics create --if-missing`, or name the right books with --mongo and --database"))
     })
 }
 
@@ -105,7 +105,8 @@ mod tests {
             Some("partition 3 is settled up to offset 5, and there is no topic passbook.commands"),
         );
         let two = [log[0], PartitionEnd { partition: 4, start: 0, end: 1 }];
-        let unfenced = "partition 4 has no fence; run `passbook topics create --if-missing`";
+        let unfenced = "partition 4 has no fence in these books: run `passbook topics create --if-missing`, or name the right books with \
+                        --mongo and --database";
         check(fence(1, 5), Some(1), &two, Some(unfenced));
         let other = [PartitionEnd { partition: 0, start: 0, end: 10 }];
         check(

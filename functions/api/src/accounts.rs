@@ -64,13 +64,13 @@ fn read_limit(text: Option<&str>) -> Result<usize, FieldFault> {
     match text.map(str::parse) {
         None => Ok(DEFAULT_LIMIT),
         Some(Ok(limit @ 1..=LARGEST_LIMIT)) => Ok(limit),
-        Some(_) => Err(FieldFault::new("limit", format_args!("is a whole number from 1 to {LARGEST_LIMIT}"))),
+        Some(_) => Err(FieldFault::new("limit", format_args!("must be a whole number from 1 to {LARGEST_LIMIT}"))),
     }
 }
 
 /// A cursor is the sequence number that the next stretch stays below.
 fn read_cursor(text: Option<&str>) -> Result<Option<u64>, FieldFault> {
-    text.map(|text| text.parse().map_err(|_| FieldFault::new("cursor", "is the `next` of an earlier answer")))
+    text.map(|text| text.parse().map_err(|_| FieldFault::new("cursor", "must be the `next` of an earlier answer")))
         .transpose()
 }
 

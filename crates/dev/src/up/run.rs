@@ -136,12 +136,12 @@ fn announce(dir: &StackDir, plan: &Plan, began: Instant) {
     say::print(format_args!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed())));
     say::print(format_args!("  curl -i {url}/transaction -H 'content-type: application/json' \\"));
     say::print(format_args!(
-        "    -d '{{\"type\":\"deposit\",\"account\":\"alice\",\"amount\":2500,\"currency\":\"EUR\"}}'"
+        "    -d '{{\"type\":\"deposit\",\"account\":\"bob\",\"amount\":2500,\"currency\":\"EUR\"}}'"
     ));
-    say::print(format_args!("  curl {url}/accounts/alice"));
+    say::print(format_args!("  curl {url}/accounts/bob"));
     if let Some(port) = plan.nginx_tls {
         let certificate = nginx::Certificate::of(dir).certificate;
-        say::print(format_args!("  curl --cacert {} https://localhost:{port}/accounts/alice", certificate.display()));
+        say::print(format_args!("  curl --cacert {} https://localhost:{port}/accounts/bob", certificate.display()));
     }
     say::print("");
     say::print(format_args!("Ctrl-C or `cargo dev down` settles what is in the log and stops it."));
