@@ -10,9 +10,10 @@ mod blocks;
 mod session;
 
 use crate::exit;
+use crate::exit::Interrupted;
 use crate::prepare::{self, Pinned, build, machine};
 use crate::say;
-use crate::steps::Finished;
+use crate::steps::{self, Finished};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
@@ -29,12 +30,14 @@ pub(crate) const NEEDS: [machine::Need; 5] =
 
 #[derive(Debug, Args)]
 pub(crate) struct DocsArgs {
-    /// Pages, for example docs/events.md; README.md and all of docs/ unless some are named
+    /// Pages, for example docs/events.md; README.md, events/README.md and all of docs/ unless some are named
     #[arg(value_name = "PAGE")]
     pages: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &DocsArgs) -> Result<ExitCode> {
+    let pages = if args.pages.is_empty() { pages(workspace)? } else { args.pages.clone() };
+    pages.iter().try_for_each(|page| read(workspace, page).map(drop))?;
     let mut needs = prepare::needs(workspace, &PARTS);
     needs.extend(NEEDS);
     needs.extend(machine::BUILDING);
@@ -42,10 +45,9 @@ pub(crate) fn run(workspace: &Workspace, args: &DocsArgs) -> Result<ExitCode> {
     prepare::parts(workspace, &PARTS)?;
     build::release(workspace)?;
     let mut bench = Workbench::new()?;
-    let pages = if args.pages.is_empty() { pages(workspace)? } else { args.pages.clone() };
     let done = step(workspace, &pages, &mut bench);
-    bench.finish(!done.as_ref().is_ok_and(|done| done.good))?;
-    Ok(exit::when(done?.good))
+    let done = steps::conclude(bench, done.map(|done| vec![done]))?;
+    Ok(exit::when(steps::all_good(&done)))
 }
 
 /// Every page that tells the reader to type something here; README.md first, which begins with an empty stack.
@@ -62,22 +64,43 @@ pub(crate) fn pages(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(pages)
 }
 
-/// All of these pages. Whatever comes in between, the stack is stopped.
+/// All of these pages, also after one has failed. Whatever comes in between, the stack is stopped.
 pub(crate) fn step(workspace: &Workspace, pages: &[String], bench: &mut Workbench) -> Result<Finished> {
     println!("\n== docs");
     let began = Instant::now();
     let mut session = Session::begin(workspace, bench)?;
-    let tried = pages.iter().map(|page| try_page(workspace, page, &mut session)).collect::<Result<Vec<bool>>>();
-    let stopped = session.end();
-    let good = tried?.iter().all(|good| *good);
-    stopped?;
-    Ok(Finished { name: "docs", good, took: began.elapsed() })
+    let tried = try_pages(workspace, pages, &mut session);
+    if let Err(error) = session.end() {
+        bench.kill_what_works_here();
+        println!("  docs          the stack did not stop, and was killed: {error:#}");
+        return tried.map(|_| Finished { name: "docs", good: false, took: began.elapsed() });
+    }
+    Ok(Finished { name: "docs", good: tried?, took: began.elapsed() })
+}
+
+fn try_pages(workspace: &Workspace, pages: &[String], session: &mut Session<'_>) -> Result<bool> {
+    let mut good = true;
+    for page in pages {
+        match try_page(workspace, page, session) {
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                println!("  FAILED        {page}: {error:#}");
+                good = false;
+            }
+            Ok(page) => good &= page,
+        }
+    }
+    Ok(good)
+}
+
+fn read(workspace: &Workspace, page: &str) -> Result<Vec<Block>> {
+    let path = workspace.file(page);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    blocks::blocks(&text).with_context(|| page.to_owned())
 }
 
 fn try_page(workspace: &Workspace, page: &str, session: &mut Session<'_>) -> Result<bool> {
-    let path = workspace.file(page);
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let blocks = blocks::blocks(&text).with_context(|| page.to_owned())?;
+    let blocks = read(workspace, page)?;
     if blocks.iter().any(|block| matches!(block.kind, Kind::Run | Kind::Background)) {
         session.turn_to_page()?;
     }
@@ -108,7 +131,6 @@ fn try_block(page: &str, block: &Block, shown: Option<&str>, session: &mut Sessi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn every_page_can_be_read_and_readme_begins() {
@@ -117,12 +139,9 @@ mod tests {
         assert_eq!(pages[0], "README.md");
         assert!(pages.len() >= 6, "{pages:?}");
         for page in &pages {
-            let text = fs::read_to_string(workspace.file(page)).unwrap();
-            blocks::blocks(&text).unwrap_or_else(|error| panic!("{page}: {error:#}"));
+            read(&workspace, page).unwrap();
         }
-        let readme = fs::read_to_string(workspace.file("README.md")).unwrap();
-        let shown = blocks::blocks(&readme).unwrap().iter().filter(|block| block.kind == Kind::Printed).count();
+        let shown = read(&workspace, "README.md").unwrap().iter().filter(|block| block.kind == Kind::Printed).count();
         assert!(shown >= 5, "README.md shows what its commands print");
-        assert!(Path::new(&workspace.file("README.md")).is_file());
     }
 }

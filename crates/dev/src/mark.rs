@@ -50,9 +50,13 @@ impl Mark {
         left
     }
 
-    /// One that starts another while it is looked for leaves that one behind: this looks until there is nobody new.
     pub(crate) fn kill_what_is_left(&self, group: u32) {
         signal_group(group, Signal::SIGKILL);
+        self.kill_bearers();
+    }
+
+    /// One that starts another while it is looked for leaves that one behind: this looks until there is nobody new.
+    pub(crate) fn kill_bearers(&self) {
         let mut known = BTreeSet::new();
         loop {
             let found: Vec<u32> = self.bearers().into_iter().filter(|pid| known.insert(*pid)).collect();

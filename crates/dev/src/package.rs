@@ -1,7 +1,7 @@
 //! `cargo dev package`: the packages that go to AWS, as `cargo lambda build` makes them, for both kinds of processor from
 //! any machine: Zig compiles and links for the other one.
 //!
-//! They lie in `target/packages/ARCHITECTURE/FUNCTION/bootstrap.zip`, with `SHA256SUMS` beside the architectures, which
+//! They lie in `target/packages/ARCHITECTURE/FUNCTION/bootstrap.zip`, with `SHA256SUMS` beside the functions, which
 //! `sha256sum --check` reads. What is deployed has OpenSSL and zlib compiled in (Cargo.toml, `workspace.metadata.lambda`).
 
 use crate::exit;
@@ -55,7 +55,8 @@ pub(crate) struct PackageArgs {
 /// One package that was made.
 #[derive(Debug, PartialEq, Eq)]
 struct Package {
-    /// Below `target/packages`.
+    arch: Architecture,
+    /// Below the folder of its architecture.
     file: String,
     zipped: u64,
     unzipped: u64,
@@ -71,7 +72,6 @@ pub(crate) fn run(workspace: &Workspace, args: &PackageArgs) -> Result<ExitCode>
     let made = make_all(workspace, args, &mut bench);
     bench.finish(false)?;
     let Some(packages) = made? else { return Ok(exit::when(false)) };
-    write_sums(&packages, &place(workspace))?;
     print(&packages, &place(workspace));
     Ok(exit::when(true))
 }
@@ -88,9 +88,10 @@ fn make_all(workspace: &Workspace, args: &PackageArgs, bench: &mut Workbench) ->
         if !bench.await_child(&mut child)?.success() {
             return Ok(None);
         }
-        for function in FUNCTIONS {
-            packages.push(package(workspace, arch, function)?);
-        }
+        let made: Vec<Package> =
+            FUNCTIONS.iter().map(|function| package(workspace, arch, function)).collect::<Result<_>>()?;
+        write_sums(&made, &place(workspace).join(arch.name()))?;
+        packages.extend(made);
     }
     Ok(Some(packages))
 }
@@ -123,12 +124,12 @@ fn path_with_this_cargo() -> Result<OsString> {
 }
 
 fn package(workspace: &Workspace, arch: Architecture, function: &str) -> Result<Package> {
-    let file = format!("{}/{function}/bootstrap.zip", arch.name());
-    let path = place(workspace).join(&file);
+    let file = format!("{function}/bootstrap.zip");
+    let path = place(workspace).join(arch.name()).join(&file);
     let zip = fs::read(&path).with_context(|| format!("cargo lambda left no {}", path.display()))?;
     let program = workspace.target().join(arch.target()).join("release").join(function);
     let unzipped = fs::metadata(&program).with_context(|| program.display().to_string())?.len();
-    Ok(Package { file, zipped: zip.len() as u64, unzipped, sha256: hash::hex(&zip) })
+    Ok(Package { arch, file, zipped: zip.len() as u64, unzipped, sha256: hash::hex(&zip) })
 }
 
 /// As `sha256sum` writes it.
@@ -140,7 +141,8 @@ fn write_sums(packages: &[Package], place: &Path) -> Result<()> {
 
 fn print(packages: &[Package], place: &Path) {
     println!("\n{:<32} {:>12} {:>12}  SHA-256", "PACKAGE", "ZIPPED KB", "UNZIPPED KB");
-    for Package { file, zipped, unzipped, sha256 } in packages {
+    for Package { arch, file, zipped, unzipped, sha256 } in packages {
+        let file = format!("{}/{file}", arch.name());
         println!("{file:<32} {:>12} {:>12}  {sha256}", kilobytes(*zipped), kilobytes(*unzipped));
     }
     println!("\nin {}", place.display());
@@ -157,10 +159,10 @@ mod tests {
     #[test]
     fn sums_are_written_as_sha256sum_reads_them() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("arm64/api")).unwrap();
-        fs::write(dir.path().join("arm64/api/bootstrap.zip"), "zip").unwrap();
-        let package =
-            Package { file: "arm64/api/bootstrap.zip".into(), zipped: 3, unzipped: 3, sha256: hash::hex("zip") };
+        fs::create_dir(dir.path().join("api")).unwrap();
+        fs::write(dir.path().join("api/bootstrap.zip"), "zip").unwrap();
+        let (arch, file) = (Architecture::Arm64, "api/bootstrap.zip".to_owned());
+        let package = Package { arch, file, zipped: 3, unzipped: 3, sha256: hash::hex("zip") };
         write_sums(&[package], dir.path()).unwrap();
         let mut check = Command::new("sha256sum");
         check.args(["--check", "--strict", "--quiet", "SHA256SUMS"]).current_dir(dir.path());

@@ -140,6 +140,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn resident_memory_is_read_in_bytes() {
+        assert_eq!(resident("VmHWM:\t    9 kB\nVmRSS:\t   24 kB\n"), Some(24_576));
+        assert!(resident_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
+        assert_eq!(resident("Name:\tx\n"), None);
+    }
+
+    #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let line = "42 (a (b) c) S 1 77 77 0 -1 4194560 9 0 0 0 12 30 0 0 20 0 1 0 555 1000 10 0 0";
         assert_eq!(parse_stat(line), Some(Stat { state: 'S', group: 77, cpu_ticks: 42, started: 555 }));

@@ -57,6 +57,10 @@ fn git_clone(from: &Path, to: &Path) -> Result<()> {
 fn dev(workspace: &Workspace, clone: &Path, words: &[&str]) -> Command {
     let mut cargo = build::cargo(workspace);
     cargo.current_dir(clone).env(build::TARGET, clone.join("target"));
-    cargo.env_remove("PASSBOOK_NO_BUILD").env_remove("PASSBOOK_ROOT").arg("dev").args(words);
+    // The clone is told nothing of where it comes from; what .cargo/config.toml sets, it sets itself.
+    for name in ["PASSBOOK_NO_BUILD", "PASSBOOK_ROOT", "PASSBOOK_DATA", "C_INCLUDE_PATH"] {
+        cargo.env_remove(name);
+    }
+    cargo.arg("dev").args(words);
     cargo
 }

@@ -105,6 +105,15 @@ impl Workbench {
 
     /// Waits for a program that works here; a signal ends it, and all it started, too.
     pub(crate) fn await_child(&mut self, child: &mut Child) -> Result<ExitStatus> {
+        let ended = self.await_one(child);
+        if ended.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
+            self.await_nothing_left(child.id());
+        }
+        ended
+    }
+
+    /// Waits for a program that works here; a signal ends it, and leaves to the caller what it has started.
+    pub(crate) fn await_one(&mut self, child: &mut Child) -> Result<ExitStatus> {
         loop {
             if let Some(status) = child.try_wait().context("cannot wait for a program")? {
                 return Ok(status);
@@ -112,7 +121,6 @@ impl Workbench {
             if self.pause(Duration::from_millis(50)).is_err() {
                 signal_group(child.id(), Signal::SIGTERM);
                 child.wait().context("cannot wait for a program")?;
-                self.await_nothing_left(child.id());
                 return Err(Interrupted.into());
             }
         }
@@ -146,6 +154,11 @@ impl Workbench {
     /// An error when a signal comes meanwhile.
     pub(crate) fn pause(&mut self, wait: Duration) -> Result<()> {
         if self.supervisor.asked_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// For when what works here cannot be ended in order.
+    pub(crate) fn kill_what_works_here(&self) {
+        self.mark().kill_bearers();
     }
 
     /// Stops the stores; their data and logs are kept when somebody should look at them.

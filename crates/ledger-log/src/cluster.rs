@@ -93,9 +93,6 @@ impl Cluster {
             .set("socket.nagle.disable", "true")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
-            // A client that has just started exchanges its first connection for others, and has nobody to ask for a topic
-            // meanwhile: it asks again after this time (librdkafka: 100 ms), then after longer ones, up to 1 s.
-            .set("retry.backoff.ms", "10")
             .set("log.connection.close", "false")
             // A topic is made by the operator's command, with its settings and its generation, never by asking for it.
             .set("allow.auto.create.topics", "false");

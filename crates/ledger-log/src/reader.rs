@@ -60,14 +60,17 @@ impl Reader {
     /// What is read by one that is opened for it.
     ///
     /// # Errors
-    /// When librdkafka refuses its settings, or the reading panics.
+    /// When librdkafka refuses its settings.
+    ///
+    /// # Panics
+    /// When the reading does.
     pub(crate) async fn with<T: Send + 'static>(
         cluster: Cluster,
         timeout: Duration,
         read: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, KafkaError> {
         let (tell, told) = oneshot::channel();
-        tokio::task::spawn_blocking(move || match Self::open(&cluster, timeout) {
+        let thread = tokio::task::spawn_blocking(move || match Self::open(&cluster, timeout) {
             Ok(reader) => {
                 let _nobody_asks_any_more = tell.send(Ok(read(&reader)));
                 // To close takes 100 ms, and who asked has the answer by then.
@@ -75,7 +78,13 @@ impl Reader {
             }
             Err(error) => drop(tell.send(Err(error))),
         });
-        told.await.unwrap_or(Err(KafkaError::Canceled))
+        match (told.await, thread) {
+            (Ok(result), _) => result,
+            (Err(_), thread) => match thread.await {
+                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                _ => Err(KafkaError::Canceled),
+            },
+        }
     }
 
     fn open(cluster: &Cluster, timeout: Duration) -> Result<Self, KafkaError> {

@@ -70,6 +70,11 @@ pub(crate) fn blocks(markdown: &str) -> Result<Vec<Block>> {
         match (text.strip_prefix("```"), open.as_mut()) {
             (Some(fence), None) => {
                 let kind = kind(fence).with_context(|| format!("line {line}"))?;
+                let follows_a_command = blocks.last().is_some_and(|block: &Block| block.kind == Kind::Run);
+                ensure!(
+                    kind != Kind::Printed || follows_a_command,
+                    "line {line}: `json` is what the command before it prints, and none is run; say `text`"
+                );
                 open = Some(Block { line, text: String::new(), kind });
             }
             (Some(_), Some(_)) => blocks.extend(open.take()),
@@ -79,9 +84,9 @@ pub(crate) fn blocks(markdown: &str) -> Result<Vec<Block>> {
             }
             (None, None) => {
                 ensure!(
-                    !is_indented_command(text),
-                    "line {line}: a command that is indented is run by nothing: fence it"
-                )
+                    !is_indented_command(text) && !is_indented_fence(text),
+                    "line {line}: what is indented is run by nothing: fence it at the left"
+                );
             }
         }
     }
@@ -100,9 +105,14 @@ fn kind(fence: &str) -> Result<Kind> {
             NotRun::of(word).map(Kind::Read).with_context(|| format!("`{word}`: {known}"))
         }
         ["json"] => Ok(Kind::Printed),
+        ["sh", ..] => bail!("more than one word after `sh`"),
         ["bash" | "shell" | "console", ..] => bail!("a command block is fenced with `sh`"),
         _ => Ok(Kind::Shown),
     }
+}
+
+fn is_indented_fence(line: &str) -> bool {
+    line.starts_with([' ', '\t', '>']) && line.trim_start_matches([' ', '\t', '>']).starts_with("```")
 }
 
 fn is_indented_command(line: &str) -> bool {
@@ -134,6 +144,9 @@ mod tests {
             ("```console\n```\n", "line 1"),
             ("a\n```sh\n", "not closed"),
             ("a\n\n    cargo dev up\n", "line 3"),
+            ("- a\n   ```sh\n   x\n   ```\n", "line 2"),
+            ("```sh background docker\n```\n", "line 1"),
+            ("```sh docker\nx\n```\n```json\n{}\n```\n", "line 4"),
         ] {
             let error = format!("{:#}", blocks(page).unwrap_err());
             assert!(error.contains(why), "{error}");

@@ -3,12 +3,16 @@
 use crate::workspace::{BUILT, Workspace};
 use anyhow::{Context, Result, bail};
 use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// How the variables begin that cargo sets for one package (The Cargo Book, "Environment variables").
 const OF_A_PACKAGE: [&str; 5] =
     ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
 
+/// Where C compilers look for headers; see .cargo/config.toml.
+const INCLUDE: &str = "C_INCLUDE_PATH";
 /// Where cargo puts what it compiles.
 pub(crate) const TARGET: &str = "CARGO_TARGET_DIR";
 
@@ -17,8 +21,20 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What this program was told, told to a cargo that runs in another directory; or what it took for granted.
     cargo.current_dir(workspace.root()).env(TARGET, workspace.target());
+    if let Some(include) = include_path(workspace) {
+        cargo.env(INCLUDE, include);
+    }
     forget_this_package(&mut cargo);
     cargo
+}
+
+/// Where a person's own C_INCLUDE_PATH, which cargo leaves as it is, has no header of curl's: with ours before it.
+fn include_path(workspace: &Workspace) -> Option<OsString> {
+    let theirs: Vec<PathBuf> = env::split_paths(&env::var_os(INCLUDE)?).collect();
+    if theirs.iter().any(|folder| folder.join("curl/curl.h").exists()) {
+        return None;
+    }
+    env::join_paths([workspace.file(".cargo/include")].into_iter().chain(theirs)).ok()
 }
 
 /// Takes away what `cargo run` told this program of its own package. A build script that asks cargo to watch those

@@ -47,6 +47,10 @@ impl KafkaCommandLog {
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
             .set("compression.type", "lz4")
+            // A client that has just started exchanges its first connection for others, and has nobody to ask for the topic
+            // meanwhile: it asks again after this time (librdkafka: 100 ms), then after longer ones, up to 1 s. An append is
+            // tried for as long as its time-out says, however often that is.
+            .set("retry.backoff.ms", "10")
             // A topic that is not there is said at once; what has just been created is shown within this time.
             .set("topic.metadata.propagation.max.ms", "1000")
             // The partition that every other client of Kafka would choose for the account.
