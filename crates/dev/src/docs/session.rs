@@ -260,8 +260,11 @@ fn make_place(workspace: &Workspace, place: &Path) -> Result<()> {
 /// What lies at the top of the repository and belongs to it: the reader of an earlier page has left other things there.
 fn tracked(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let mut git = Command::new("git");
-    let output =
-        git.args(["ls-files", "--cached", "-z"]).current_dir(workspace.root()).output().context("cannot run git")?;
+    let output = git
+        .args(["-c", "safe.directory=*", "ls-files", "--cached", "-z"])
+        .current_dir(workspace.root())
+        .output()
+        .context("cannot run git")?;
     ensure!(output.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     let files = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(files
