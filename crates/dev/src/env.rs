@@ -3,6 +3,7 @@
 
 use crate::cli::DataArgs;
 use crate::invoke;
+use crate::part::cargo_lambda::DATABASE;
 use crate::stack::{self, StackFile};
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -21,7 +22,7 @@ fn variables(stack: &StackFile) -> Result<Vec<(&'static str, String)>> {
         ("PASSBOOK_URL", stack.url.clone()),
         ("KAFKA_BOOTSTRAP_SERVERS", stack.brokers.clone()),
         ("MONGODB_URI", stack.mongo.clone()),
-        ("MONGODB_DATABASE", "passbook".to_owned()),
+        (DATABASE.0, DATABASE.1.to_owned()),
         // Of AWS's SDKs and command line ("Service-specific endpoints").
         ("AWS_ENDPOINT_URL_LAMBDA", invoke::endpoint(stack)?.to_owned()),
     ])

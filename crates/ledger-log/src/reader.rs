@@ -78,12 +78,12 @@ impl Reader {
             }
             Err(error) => drop(tell.send(Err(error))),
         });
-        match (told.await, thread) {
-            (Ok(result), _) => result,
-            (Err(_), thread) => match thread.await {
-                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-                _ => Err(KafkaError::Canceled),
-            },
+        if let Ok(result) = told.await {
+            return result;
+        }
+        match thread.await {
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            _ => Err(KafkaError::Canceled),
         }
     }
 

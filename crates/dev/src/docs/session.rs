@@ -8,7 +8,7 @@ use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// What the stack of a page runs as unless the page says otherwise.
 const PLAIN: &str = "cargo dev up";
+/// Where pages say that NGINX listens.
+const NGINX: &str = ":8080";
+const NGINX_TLS: &str = ":8443";
 /// Seconds, after which a block that still goes on has failed.
 const LONGEST: &str = "180";
 /// How long what a page has put into the background may take before it answers the next block.
@@ -44,8 +47,7 @@ pub(super) struct Session<'a> {
     place: PathBuf,
     target: PathBuf,
     /// The ports that the pages name, and those that are free.
-    ports: Vec<(&'static str, u16)>,
-    tls_port: u16,
+    ports: BTreeMap<&'static str, u16>,
     /// The command the stack was started by; nothing while none runs.
     stack: Option<String>,
     background: Vec<Child>,
@@ -62,20 +64,10 @@ impl<'a> Session<'a> {
     pub(super) fn begin(workspace: &Workspace, bench: &'a mut Workbench) -> Result<Self> {
         let place = bench.place().join("docs");
         make_place(workspace, &place).with_context(|| format!("cannot make {}", place.display()))?;
-        let tls_port = bench.free_port()?;
-        let mut ports = vec![(":8443", tls_port)];
-        for named in [":8080", ":9010", ":9011"] {
-            ports.push((named, bench.free_port()?));
-        }
-        Ok(Self {
-            bench,
-            place,
-            target: workspace.target().to_owned(),
-            ports,
-            tls_port,
-            stack: None,
-            background: Vec::new(),
-        })
+        let named = [NGINX, NGINX_TLS, ":9010", ":9011"];
+        let ports = named.into_iter().map(|named| Ok((named, bench.free_port()?))).collect::<Result<_>>()?;
+        let target = workspace.target().to_owned();
+        Ok(Self { bench, place, target, ports, stack: None, background: Vec::new() })
     }
 
     /// Every page begins with a terminal that was told nothing, and a stack as `cargo dev up` makes it.
@@ -153,21 +145,17 @@ impl<'a> Session<'a> {
             self.down()?;
         }
         let words = command.split(' ').map(|word| match word {
-            "--tls" => format!("--tls {}", self.tls_port),
+            "--tls" => format!("--tls {}", self.ports[NGINX_TLS]),
             word => word.to_owned(),
         });
         let command_here = words.collect::<Vec<_>>().join(" ");
         self.stack = Some(command.to_owned());
-        let printed = self.type_in(&format!("{command_here} --detach --port {}", self.port_for(":8080")))?;
+        let printed = self.type_in(&format!("{command_here} --detach --port {}", self.ports[NGINX]))?;
         if printed.good {
             return Ok(None);
         }
         self.down()?;
         Ok(Some(format!("{}{}", printed.out, printed.err)))
-    }
-
-    fn port_for(&self, named: &str) -> u16 {
-        self.ports.iter().find(|(name, _)| *name == named).map_or(0, |(_, port)| *port)
     }
 
     fn down(&mut self) -> Result<()> {

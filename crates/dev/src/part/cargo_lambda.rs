@@ -12,8 +12,9 @@ use std::time::Duration;
 pub(crate) const NAME: &str = "cargo-lambda";
 
 /// What template.yaml says without a parameter, of either function.
-const CONSTANTS: [(&str, &str); 3] =
-    [("MONGODB_DATABASE", "passbook"), ("RUST_LOG", "info"), ("APPEND_TIMEOUT_MS", "5000")];
+const CONSTANTS: [(&str, &str); 3] = [DATABASE, ("RUST_LOG", "info"), ("APPEND_TIMEOUT_MS", "5000")];
+/// Where the books are.
+pub(crate) const DATABASE: (&str, &str) = ("MONGODB_DATABASE", "passbook");
 
 pub(crate) fn part(workspace: &Workspace, program: PathBuf, port: u16, parameters: &Parameters) -> Part {
     let port_text = port.to_string();

@@ -3,6 +3,8 @@
 use super::{Part, Probe, Stop, args, loopback, with_path};
 use crate::stack::StackFile;
 use crate::workspace::{StackDir, Workspace};
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) const NAME: &str = "lambda-local";
@@ -66,12 +68,7 @@ pub(crate) fn further_back_end(
 }
 
 fn start(name: &'static str, workspace: &Workspace, dir: &StackDir, port: u16, parameters: &Parameters) -> Part {
-    let listen = format!("127.0.0.1:{port}");
-    let mut args = args(["start", "--listen", &listen]);
-    args = with_path(args, "--template", &workspace.file("template.yaml"));
-    args = with_path(args, "--binaries", &workspace.binaries());
-    args = with_path(args, "--log-dir", &dir.logs());
-    args.extend(parameters.args().into_iter().chain(parameters.env_args()).map(Into::into));
+    let args = words_of_start(workspace, port, &workspace.binaries(), &dir.logs(), parameters);
     Part {
         name,
         program: workspace.binary("lambda-local"),
@@ -85,6 +82,23 @@ fn start(name: &'static str, workspace: &Workspace, dir: &StackDir, port: u16, p
         stop: STOP,
         forgets: false,
     }
+}
+
+/// `lambda-local start`, of programs and with logs in these folders.
+pub(crate) fn words_of_start(
+    workspace: &Workspace,
+    port: u16,
+    binaries: &Path,
+    logs: &Path,
+    parameters: &Parameters,
+) -> Vec<OsString> {
+    let listen = format!("127.0.0.1:{port}");
+    let mut args = args(["start", "--listen", &listen]);
+    args = with_path(args, "--template", &workspace.file("template.yaml"));
+    args = with_path(args, "--binaries", binaries);
+    args = with_path(args, "--log-dir", logs);
+    args.extend(parameters.args().into_iter().chain(parameters.env_args()).map(Into::into));
+    args
 }
 
 /// Feeds the functions of another Invoke endpoint from the log.

@@ -74,9 +74,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
 
 /// The template with the functions asked for, by any of their names; with all of them where none was.
 fn only(mut template: Template, asked: &[String]) -> anyhow::Result<Template> {
-    let is = |function: &FunctionSpec, name: &String| {
-        [Some(&function.name), Some(&function.logical_id), function.function_name.as_ref()].contains(&Some(name))
-    };
+    let is = |function: &FunctionSpec, name: &str| function.names().any(|known| known == name);
     let unknown = asked.iter().find(|name| !template.functions.iter().any(|function| is(function, name)));
     if let Some(unknown) = unknown {
         let known: Vec<_> = template.functions.iter().map(|function| function.name.as_str()).collect();

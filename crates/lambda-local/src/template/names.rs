@@ -4,7 +4,7 @@ use super::FunctionSpec;
 
 impl FunctionSpec {
     /// Every name it answers to, the one it runs under last.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         [Some(self.logical_id.as_str()), self.function_name.as_deref(), Some(self.name.as_str())].into_iter().flatten()
     }
 }
