@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -31,6 +31,7 @@ impl Bench {
 
 impl<S: Settling> Bench<S> {
     fn on(store: S) -> Self {
+        somebody_listens();
         let outcomes = Arc::new(MemoryLog::new(1, 1));
         Self { settler: Settler::new(store, outcomes.clone()), outcomes }
     }
@@ -86,6 +87,14 @@ impl Settling for Faulty {
             }
         }
     }
+}
+
+/// On every thread, and to no purpose. tracing remembers of each line of code whether anybody wants what it logs. With one
+/// listener in the program it asks that of the thread that comes there first, and were nobody to listen on that one, a test
+/// that listens on another would miss the line.
+fn somebody_listens() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().with_writer(std::io::sink).init());
 }
 
 /// What is logged on this thread for as long as the guard lives.
