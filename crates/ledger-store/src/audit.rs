@@ -1,11 +1,17 @@
-//! Whether the books are right: an account's chain of entries, followed page by page, and the sums over all accounts.
+//! Whether the books are right: an account's chain of entries, followed page by page, the sums over all accounts, and whether
+//! every record that was applied has its outcome.
 //!
 //! Pure: whoever reads the accounts and pages, in the order of account ids, feeds them in. What is kept is one sum a
-//! currency and one link of one chain.
+//! currency, one count a partition and generation, and one link of one chain.
 
 use std::collections::BTreeMap;
 
-use ledger::{Account, AccountId, ContraAccount, Currency, Digest, Entry, PAGE_CAPACITY, page_number};
+use ledger::{
+    Account, AccountId, ContraAccount, Currency, Digest, Entry, Generation, PAGE_CAPACITY, Page, Partition, Position,
+    Unsound, chain_start, page_number,
+};
+
+use crate::fence::Fence;
 
 /// What a check has looked at, and the first difference it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,8 +27,8 @@ pub struct Checked {
 pub enum Difference {
     #[error("debits and credits in {currency} differ by {by}")]
     Unbalanced { currency: Currency, by: i128 },
-    #[error("{account} holds {held}, while its open holds come to {holds}")]
-    Held { account: AccountId, held: i64, holds: i128 },
+    #[error("the account {account} cannot be: {unsound}")]
+    Unsound { account: AccountId, unsound: Unsound },
     #[error("{account} has a balance of {balance}, while its last entry leaves {entry}")]
     Balance { account: AccountId, balance: i64, entry: i64 },
     #[error("{account} holds {held}, while its last entry leaves {entry}")]
@@ -33,6 +39,8 @@ pub enum Difference {
     Sequence { account: AccountId, sequence: u64, entry: u64 },
     #[error("entry {sequence} of {account} leaves {found}, while the entries before it make that {expected}")]
     Fold { account: AccountId, sequence: u64, found: i64, expected: i128 },
+    #[error("entry {sequence} of {account} leaves {found} held, while the entries before it make that {expected}")]
+    HeldFold { account: AccountId, sequence: u64, found: i64, expected: i128 },
     #[error("entry {sequence} of {account} leaves {available} available")]
     Overdrawn { account: AccountId, sequence: u64, available: i64 },
     #[error("entry {found} of {account} stands where entry {expected} belongs")]
@@ -47,6 +55,10 @@ pub enum Difference {
     Chain { account: AccountId, page: u64 },
     #[error("page {page} is of {account}, and there is no such account")]
     Orphan { account: AccountId, page: u64 },
+    #[error(
+        "{applied} records of partition {partition} were applied in generation {generation}, and the books have outcomes of {found}: entries, unbooked outcomes and dead letters together; what is missing was deleted, or the books are a mixture of two"
+    )]
+    Outcomes { generation: Generation, partition: Partition, applied: u64, found: u64 },
 }
 
 /// Follows one account's entries.
@@ -61,21 +73,21 @@ pub(crate) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    pub(crate) const fn new(account: &'a AccountId) -> Self {
-        Self { account, sequence: 0, balance: 0, held: 0, available: 0, head: [0; 32] }
+    pub(crate) fn new(account: &'a AccountId) -> Self {
+        Self { account, sequence: 0, balance: 0, held: 0, available: 0, head: chain_start(account) }
     }
 
     /// The next full page.
-    pub(crate) fn follow_page(&mut self, page: u64, entries: &[Entry], head: &Digest) -> Result<(), Difference> {
+    pub(crate) fn follow_page(&mut self, page: &Page) -> Result<(), Difference> {
         let account = || self.account.clone();
         let expected = page_number(self.sequence + 1);
-        if page != expected {
-            return Err(Difference::PageOutOfPlace { account: account(), expected, found: page });
+        if page.number != expected {
+            return Err(Difference::PageOutOfPlace { account: account(), expected, found: page.number });
         }
-        if entries.len() as u64 != PAGE_CAPACITY {
-            return Err(Difference::PageLength { account: account(), page, entries: entries.len() });
+        if page.entries.len() as u64 != PAGE_CAPACITY {
+            return Err(Difference::PageLength { account: account(), page: page.number, entries: page.entries.len() });
         }
-        self.follow(entries, head)
+        self.follow(&page.entries, &page.head)
     }
 
     /// The open page, and the account that it leaves.
@@ -92,10 +104,6 @@ impl<'a> Chain<'a> {
         if account.balance != self.balance {
             return Err(Difference::Balance { account: id(), balance: account.balance, entry: self.balance });
         }
-        let holds = account.holds.iter().map(|hold| i128::from(hold.remaining)).sum();
-        if i128::from(account.held) != holds {
-            return Err(Difference::Held { account: id(), held: account.held, holds });
-        }
         if account.held != self.held {
             return Err(Difference::LastHeld { account: id(), held: account.held, entry: self.held });
         }
@@ -104,7 +112,7 @@ impl<'a> Chain<'a> {
         if available != i128::from(self.available) {
             return Err(Difference::Available { account: id(), available, entry: self.available });
         }
-        Ok(())
+        account.check().map_err(|unsound| Difference::Unsound { account: id(), unsound })
     }
 
     fn follow(&mut self, entries: &[Entry], head: &Digest) -> Result<(), Difference> {
@@ -121,19 +129,23 @@ impl<'a> Chain<'a> {
         if found != expected {
             return Err(Difference::EntryOutOfPlace { account: account(), expected, found });
         }
-        let balance = i128::from(self.balance) + i128::from(entry.balance_change());
-        if i128::from(entry.balance) != balance {
-            let (sequence, found) = (entry.sequence, entry.balance);
-            return Err(Difference::Fold { account: account(), sequence, found, expected: balance });
+        let (sequence, after, change) = (entry.sequence, entry.after, entry.line.change());
+        let expected = i128::from(self.balance) + i128::from(change.balance);
+        if i128::from(after.balance) != expected {
+            return Err(Difference::Fold { account: account(), sequence, found: after.balance, expected });
         }
-        if entry.available < 0 {
-            let (sequence, available) = (entry.sequence, entry.available);
-            return Err(Difference::Overdrawn { account: account(), sequence, available });
+        let expired: i128 = entry.expired.iter().map(|hold| i128::from(hold.released)).sum();
+        let expected = i128::from(self.held) + i128::from(change.held) - expired;
+        if i128::from(after.held) != expected {
+            return Err(Difference::HeldFold { account: account(), sequence, found: after.held, expected });
         }
-        self.sequence = entry.sequence;
-        self.balance = entry.balance;
-        self.held = entry.held;
-        self.available = entry.available;
+        if after.available < 0 {
+            return Err(Difference::Overdrawn { account: account(), sequence, available: after.available });
+        }
+        self.sequence = sequence;
+        self.balance = after.balance;
+        self.held = after.held;
+        self.available = after.available;
         self.head = entry.digest(&self.head);
         Ok(())
     }
@@ -149,11 +161,36 @@ impl Sums {
     }
 
     pub(crate) fn add_contra(&mut self, contra: &ContraAccount) {
-        *self.0.entry(contra.id.currency).or_default() += i128::from(contra.balance);
+        *self.0.entry(contra.id.currency).or_default() += contra.balance;
     }
 
     pub(crate) fn difference(&self) -> Option<Difference> {
         let (currency, by) = self.0.iter().find(|(_, sum)| **sum != 0)?;
         Some(Difference::Unbalanced { currency: *currency, by: *by })
+    }
+}
+
+/// The outcomes that the books have, a count for each partition of each generation.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes(BTreeMap<(Generation, Partition), u64>);
+
+impl Outcomes {
+    pub(crate) fn add(&mut self, position: Position) {
+        *self.0.entry((position.generation(), position.partition())).or_default() += 1;
+    }
+
+    /// Holds the counts against what the fences say was applied.
+    pub(crate) fn difference(&self, fences: &[Fence]) -> Option<Difference> {
+        let mut applied: BTreeMap<(Generation, Partition), u64> = BTreeMap::new();
+        for fence in fences {
+            applied.insert((fence.generation, fence.partition), fence.applied());
+            applied.extend(fence.earlier.iter().map(|over| ((over.generation, fence.partition), over.applied)));
+        }
+        let untold = self.0.keys().filter(|place| !applied.contains_key(*place)).map(|place| (*place, 0));
+        let all: Vec<_> = applied.iter().map(|(place, applied)| (*place, *applied)).chain(untold).collect();
+        all.into_iter().find_map(|(place @ (generation, partition), applied)| {
+            let found = self.0.get(&place).copied().unwrap_or(0);
+            (found != applied).then_some(Difference::Outcomes { generation, partition, applied, found })
+        })
     }
 }

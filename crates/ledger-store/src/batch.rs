@@ -1,25 +1,43 @@
 //! What goes into [`apply`](crate::Settling::apply) and what comes out.
 
+use std::ops::Range;
+
 use ledger::{AccountId, Command, Generation, Offset, Outcome, Partition, Position, Timestamp, TransactionId};
 
-use crate::error::ApplyFailure;
+use crate::error::ApplyError;
 
-/// Consecutive records of one partition, in the order of the log.
+/// Records of one partition, in the order of the log.
 #[derive(Debug, Clone)]
 pub struct PartitionBatch {
     pub topic: String,
     pub partition: Partition,
     pub records: Vec<LogRecord>,
+    /// Offsets at which the log says that no record stands for a reader, in order: the markers of Kafka's transactions, and
+    /// what was aborted. The fence steps over them.
+    pub voids: Vec<Range<Offset>>,
 }
 
-/// A record of the log: a command, or bytes that nobody can read as one.
-#[derive(Debug, Clone)]
-pub enum LogRecord {
+/// A record of the log, with its bytes: until the store has decided, it may turn out to be one to set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    pub offset: Offset,
+    pub recorded_at: Timestamp,
+    /// Whether that time is the broker's own (`LogAppendTime`), or its writer's.
+    pub stamped_by_broker: bool,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub content: Content,
+}
+
+/// What the bytes of a record say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
     Command(Command),
-    Unreadable(DeadLetter),
+    /// Nobody can read them as a command, for this reason.
+    Unreadable(String),
 }
 
-/// A record that nobody can read. It is set aside with its bytes and never blocks its partition.
+/// A record that is set aside with its bytes: nobody can read it, or its generation is over. It never blocks its partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub offset: Offset,
@@ -48,15 +66,60 @@ pub enum Applied {
     Unreadable(DeadLetter),
 }
 
+/// What became of a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// One for each record that is applied, in the order of the log, from the first record on.
+    pub outcomes: Vec<AppliedOutcome>,
+    /// Offsets before the batch that were applied and whose outcomes nobody has said to be published. They may have been.
+    pub unpublished: Option<Range<Offset>>,
+    /// Why the records after those are not applied; nothing where all are.
+    pub failure: Option<ApplyError>,
+}
+
+impl Report {
+    /// The outcomes, where every record has one.
+    ///
+    /// # Errors
+    /// Why some have none.
+    pub fn whole(self) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        match self.failure {
+            None => Ok(self.outcomes),
+            Some(failure) => Err(failure),
+        }
+    }
+}
+
 impl DeadLetter {
     /// The account that its key names; without one, no client was ever told an id for it.
     pub fn account(&self) -> Option<AccountId> {
-        std::str::from_utf8(self.key.as_deref()?).ok()?.parse().ok()
+        account_of(self.key.as_deref())
     }
 
     /// The id that its client was told; `position` is where it stands.
     pub fn id(&self, position: Position) -> Option<TransactionId> {
         Some(TransactionId { account: self.account()?, position: self.accepted_as.unwrap_or(position) })
+    }
+
+    pub(crate) fn of(record: &LogRecord, accepted_as: Option<Position>, why: &str) -> Self {
+        let LogRecord { offset, recorded_at, ref key, ref value, .. } = *record;
+        Self { offset, recorded_at, key: key.clone(), value: value.clone(), accepted_as, why: why.to_owned() }
+    }
+}
+
+fn account_of(key: Option<&[u8]>) -> Option<AccountId> {
+    std::str::from_utf8(key?).ok()?.parse().ok()
+}
+
+impl Applied {
+    /// Whether this can be what became of the record: it is of the same command or the same bytes. Where one version of this
+    /// program could read the record and the other could not, only the bytes that were kept can tell.
+    pub(crate) fn is_of(&self, record: &LogRecord) -> bool {
+        match (self, &record.content) {
+            (Self::Settled(outcome), Content::Command(command)) => outcome.is_of(command),
+            (Self::Settled(_), Content::Unreadable(_)) => true,
+            (Self::Unreadable(letter), _) => letter.key == record.key && letter.value == record.value,
+        }
     }
 }
 
@@ -71,154 +134,34 @@ impl AppliedOutcome {
 }
 
 impl LogRecord {
-    pub const fn offset(&self) -> Offset {
-        match self {
-            Self::Command(command) => command.position.offset(),
-            Self::Unreadable(letter) => letter.offset,
-        }
-    }
-
-    pub const fn recorded_at(&self) -> Timestamp {
-        match self {
-            Self::Command(command) => command.recorded_at,
-            Self::Unreadable(letter) => letter.recorded_at,
-        }
-    }
-
     /// The generation the record says it is of; an unreadable one does not say.
-    pub const fn generation(&self) -> Option<Generation> {
-        match self {
-            Self::Command(command) => Some(command.position.generation()),
-            Self::Unreadable(_) => None,
+    pub(crate) const fn generation(&self) -> Option<Generation> {
+        match &self.content {
+            Content::Command(command) => Some(command.position.generation()),
+            Content::Unreadable(_) => None,
         }
     }
 
     pub(crate) const fn command(&self) -> Option<&Command> {
-        match self {
-            Self::Command(command) => Some(command),
-            Self::Unreadable(_) => None,
-        }
-    }
-}
-
-impl PartitionBatch {
-    /// Where a record stands. An unreadable one does not say of which generation it is: it is of the partition's.
-    pub(crate) fn position_of(&self, record: &LogRecord, generation: Generation) -> Position {
-        match record {
-            LogRecord::Command(command) => command.position,
-            LogRecord::Unreadable(letter) => Position::new(generation, self.partition, letter.offset)
-                .expect("a batch whose offsets no position holds is refused before it is read"),
+        match &self.content {
+            Content::Command(command) => Some(command),
+            Content::Unreadable(_) => None,
         }
     }
 
-    /// The id of a record. One that is unreadable today may have been read by another version of this program, under
-    /// the account that its key names.
-    pub(crate) fn id_of(&self, record: &LogRecord, generation: Generation) -> Option<TransactionId> {
-        match record {
-            LogRecord::Command(command) => Some(command.id()),
-            LogRecord::Unreadable(letter) => {
-                Some(TransactionId { account: letter.account()?, position: self.position_of(record, generation) })
-            }
-        }
+    /// Where the record stands: in the partition's generation, whichever it says it is of.
+    pub(crate) fn position(&self, generation: Generation, partition: Partition) -> Position {
+        Position::new(generation, partition, self.offset)
+            .expect("a batch whose offsets no position holds is refused before it is read")
     }
 
-    pub(crate) fn dead_letters<'b>(
-        &self,
-        records: &'b [LogRecord],
-        generation: Generation,
-    ) -> Vec<(Position, &'b DeadLetter)> {
-        let letter = |record: &'b LogRecord| match record {
-            LogRecord::Unreadable(letter) => Some((self.position_of(record, generation), letter)),
-            LogRecord::Command(_) => None,
+    /// The id of the record. One that is unreadable today may have been read by another version of this program, under the
+    /// account that its key names.
+    pub(crate) fn id_at(&self, position: Position) -> Option<TransactionId> {
+        let account = match &self.content {
+            Content::Command(command) => command.account.clone(),
+            Content::Unreadable(_) => account_of(self.key.as_deref())?,
         };
-        records.iter().filter_map(letter).collect()
-    }
-
-    /// What becomes of records applied now: `outcomes` has those of the commands, in order.
-    ///
-    /// # Errors
-    /// When they are not one for each: no record may be left without an outcome.
-    pub(crate) fn in_order(
-        &self,
-        records: &[LogRecord],
-        generation: Generation,
-        outcomes: Vec<Outcome>,
-    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
-        let mut outcomes = outcomes.into_iter();
-        let mut applied = Vec::with_capacity(records.len());
-        for record in records {
-            let position = self.position_of(record, generation);
-            let became = match record {
-                LogRecord::Command(_) => {
-                    let outcome = outcomes.next().filter(|outcome| outcome.entry.position == position);
-                    Applied::Settled(outcome.ok_or(ApplyFailure::OutcomeAstray(position))?)
-                }
-                LogRecord::Unreadable(letter) => Applied::Unreadable(letter.clone()),
-            };
-            applied.push(AppliedOutcome { position, applied: became, redelivered: false });
-        }
-        match outcomes.next() {
-            None => Ok(applied),
-            Some(nobodys) => Err(ApplyFailure::OutcomeAstray(nobodys.entry.position)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ledger::{Action, Amount, Book, Money, Policy, settle};
-
-    use super::*;
-
-    fn record(offset: Offset) -> LogRecord {
-        let money = Money { amount: Amount::new(1).unwrap(), currency: "EUR".parse().unwrap() };
-        LogRecord::Command(Command {
-            position: Position::new(1, 0, offset).unwrap(),
-            recorded_at: Timestamp::from_epoch_ms(0),
-            account: "alice".parse().unwrap(),
-            action: Action::Deposit(money),
-            reference: None,
-            idempotency: None,
-        })
-    }
-
-    fn letter(offset: Offset) -> LogRecord {
-        let (key, value, why) = (None, None, "unreadable".to_owned());
-        let recorded_at = Timestamp::from_epoch_ms(0);
-        LogRecord::Unreadable(DeadLetter { offset, recorded_at, key, value, accepted_as: None, why })
-    }
-
-    /// Two commands around a record that nobody can read, and the outcomes of the commands.
-    fn settled() -> (PartitionBatch, Vec<Outcome>) {
-        let records = vec![record(0), letter(1), record(2)];
-        let mut book = Book::new(Policy::default(), 0, Timestamp::from_epoch_ms(0), Timestamp::from_epoch_ms(0));
-        let outcomes = settle(&mut book, records.iter().filter_map(LogRecord::command).cloned());
-        (PartitionBatch { topic: "passbook.commands".to_owned(), partition: 0, records }, outcomes)
-    }
-
-    #[test]
-    fn every_record_has_its_outcome_in_the_order_of_the_log() {
-        let (batch, outcomes) = settled();
-        let applied = batch.in_order(&batch.records, 1, outcomes).unwrap();
-        assert_eq!(applied.iter().map(|applied| applied.position.offset()).collect::<Vec<_>>(), [0, 1, 2]);
-        assert!(matches!(applied[1].applied, Applied::Unreadable(_)));
-    }
-
-    #[test]
-    fn a_record_without_an_outcome_or_an_outcome_without_a_record_fails_the_batch() {
-        let (batch, outcomes) = settled();
-        let (first, last) = (outcomes[0].clone(), outcomes[1].clone());
-        for (outcomes, from) in [
-            (vec![], 0),
-            (vec![first.clone()], 2),
-            (vec![last.clone()], 0),
-            (vec![last.clone(), first.clone()], 0),
-            (vec![first.clone(), first.clone()], 2),
-            (vec![first.clone(), last, first], 0),
-        ] {
-            let failure = batch.in_order(&batch.records, 1, outcomes).unwrap_err();
-            assert!(!failure.retry_helps());
-            assert!(matches!(failure, ApplyFailure::OutcomeAstray(at) if at.offset() == from), "{failure}, not {from}");
-        }
+        Some(TransactionId { account, position })
     }
 }

@@ -2,25 +2,35 @@
 
 use std::future::Future;
 
-use ledger::{Account, AccountId, Outcome, Timestamp, TransactionId};
+use ledger::{Account, AccountId, Generation, Offset, Outcome, Partition, Timestamp, TransactionId};
 use tokio::time::Instant;
 
-use crate::batch::{AppliedOutcome, PartitionBatch};
-use crate::error::{ApplyError, StoreError};
+use crate::batch::{PartitionBatch, Report};
+use crate::error::StoreError;
 
 /// The most outcomes one statement holds.
 pub const MAX_STATEMENT_LIMIT: usize = 1_000;
 
 /// Applies the log to the accounts.
 pub trait Settling: Send + Sync {
-    /// Settles a batch and says what became of each record, in the batch's order. `settled_at` goes into every new
-    /// entry. Transient failures are tried again until the deadline; nothing of a batch that failed is visible.
+    /// Settles a batch, as much of it as goes, and says what became of each record that is applied, in the order of the
+    /// log. `settled_at` is this machine's clock; it goes into every new entry and decides nothing about money. Transient
+    /// failures are tried again until the deadline.
     fn apply(
         &self,
         batch: PartitionBatch,
         settled_at: Timestamp,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Vec<AppliedOutcome>, ApplyError>> + Send;
+    ) -> impl Future<Output = Report> + Send;
+
+    /// Notes that every outcome of a partition before `published` is published: [`Report::unpublished`] begins there.
+    fn mark_published(
+        &self,
+        topic: &str,
+        partition: Partition,
+        generation: Generation,
+        published: Offset,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Answers questions about what has been settled.

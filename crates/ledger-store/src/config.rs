@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use ledger::Policy;
 use mongodb::options::ConnectionString;
+
+use crate::store::Terms;
 
 /// The names of the databases MongoDB keeps for itself, and the characters it does not take.
 const RESERVED_DATABASES: [&str; 3] = ["admin", "local", "config"];
@@ -22,9 +23,7 @@ pub struct StoreConfig {
     pub max_pool_size: u32,
     /// How long a call waits for a server that can take it, before it says that there is none.
     pub server_selection_timeout: Duration,
-    /// How long an idempotency key is remembered.
-    pub key_lifetime: Duration,
-    pub policy: Policy,
+    pub terms: Terms,
 }
 
 /// Everything that is wrong with the environment, one line a variable.
@@ -47,14 +46,13 @@ impl StoreConfig {
             app_name: "passbook".to_owned(),
             max_pool_size: 10,
             server_selection_timeout: Duration::from_secs(3),
-            key_lifetime: 30 * DAY,
-            policy: Policy::default(),
+            terms: Terms::default(),
         }
     }
 
     /// Reads `MONGODB_URI`, `MONGODB_DATABASE` (default `passbook`), `AWS_LAMBDA_MAX_CONCURRENCY` (as many connections as
     /// requests at once; Lambda sets it where it applies), and, for whoever settles, `IDEMPOTENCY_KEY_LIFETIME_DAYS`
-    /// (default 30) and `FIRST_DEPOSIT_OPENS_ACCOUNT` (default `true`).
+    /// (default 30), `FIRST_DEPOSIT_OPENS_ACCOUNT` (default `true`) and `ACCEPT_WRITERS_TIME` (default `false`).
     ///
     /// # Errors
     /// All that is missing or wrong, at once.
@@ -80,13 +78,18 @@ impl StoreConfig {
             None => {}
         }
         match set("IDEMPOTENCY_KEY_LIFETIME_DAYS").map(|text| text.parse::<u32>()) {
-            Some(Ok(days @ 1..=MOST_DAYS)) => config.key_lifetime = days * DAY,
+            Some(Ok(days @ 1..=MOST_DAYS)) => config.terms.policy.key_lifetime = days * DAY,
             Some(_) => problems.push(format!("IDEMPOTENCY_KEY_LIFETIME_DAYS is not a number from 1 to {MOST_DAYS}")),
             None => {}
         }
         match set("FIRST_DEPOSIT_OPENS_ACCOUNT").map(|text| text.parse()) {
-            Some(Ok(opens)) => config.policy.first_deposit_opens_account = opens,
+            Some(Ok(opens)) => config.terms.policy.first_deposit_opens_account = opens,
             Some(Err(_)) => problems.push("FIRST_DEPOSIT_OPENS_ACCOUNT is neither true nor false".to_owned()),
+            None => {}
+        }
+        match set("ACCEPT_WRITERS_TIME").map(|text| text.parse()) {
+            Some(Ok(accepts)) => config.terms.accepts_writers_time = accepts,
+            Some(Err(_)) => problems.push("ACCEPT_WRITERS_TIME is neither true nor false".to_owned()),
             None => {}
         }
         if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
@@ -116,7 +119,10 @@ mod tests {
         let config = read(&[("MONGODB_URI", "mongodb://127.0.0.1:27017")]).unwrap();
         assert_eq!(config.database, "passbook");
         assert_eq!(config.max_pool_size, 10);
-        assert_eq!((config.key_lifetime, config.policy.first_deposit_opens_account), (30 * DAY, true));
+        assert_eq!(
+            (config.terms.policy.key_lifetime, config.terms.policy.first_deposit_opens_account),
+            (30 * DAY, true)
+        );
     }
 
     #[test]
@@ -127,7 +133,10 @@ mod tests {
             ("FIRST_DEPOSIT_OPENS_ACCOUNT", "false"),
         ])
         .unwrap();
-        assert_eq!((config.key_lifetime, config.policy.first_deposit_opens_account), (7 * DAY, false));
+        assert_eq!(
+            (config.terms.policy.key_lifetime, config.terms.policy.first_deposit_opens_account),
+            (7 * DAY, false)
+        );
         for days in ["0", "-1", "36501", "seven"] {
             assert!(
                 read(&[("MONGODB_URI", "mongodb://h"), ("IDEMPOTENCY_KEY_LIFETIME_DAYS", days)]).is_err(),

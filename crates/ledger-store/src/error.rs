@@ -1,11 +1,11 @@
 //! What can fail, and whether trying again helps.
 
-use ledger::{Generation, Offset, Partition, Position};
+use ledger::{Generation, NotRead, Offset, Partition, Position, Unsound};
 use mongodb::error::{
     Error as DriverError, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure,
 };
 
-use crate::fence::FenceRefusal;
+use crate::fence::FenceFault;
 use crate::shape::ACCOUNTS;
 
 /// The server is going down, starting up, no longer the primary, or cannot reach the others of its set or cluster in time:
@@ -24,6 +24,9 @@ pub enum StoreError {
     /// Two transactions touched the same documents; one of them has to start anew.
     #[error("another transaction was in the way: {0}")]
     Conflict(String),
+    /// More than one transaction may read or write.
+    #[error("the transaction is too large: {0}")]
+    TooLarge(String),
     #[error("MongoDB failed: {}", short(.0))]
     Failed(#[source] Box<DriverError>),
     /// MongoDB would not take the document another time either: it is too large, or breaks a rule of its collection.
@@ -47,7 +50,13 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call can succeed later.
     pub const fn retry_helps(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Conflict(_))
+        matches!(self, Self::Unreachable(_) | Self::Conflict(_) | Self::TooLarge(_))
+    }
+
+    /// Whether a smaller transaction may succeed where this one did not. MongoDB says "conflict" also where its cache does
+    /// not take a transaction of this size (code 112, TransientTransactionError).
+    pub(crate) const fn smaller_helps(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::TooLarge(_))
     }
 
     pub(crate) const fn is_conflict(&self) -> bool {
@@ -73,8 +82,8 @@ impl StoreError {
         Self::Rejected { collection, id, code, message: message.to_owned() }
     }
 
-    /// What it means that a whole command failed that writes the documents from `id` on.
-    pub(crate) fn of_command(collection: &'static str, id: String, error: DriverError) -> Self {
+    /// What it means that a whole statement failed that writes the documents from `id` on.
+    pub(crate) fn of_statement(collection: &'static str, id: String, error: DriverError) -> Self {
         match Self::from(error) {
             Self::Failed(error) => Self::NotWritten { collection, id, error },
             meaning => meaning,
@@ -123,13 +132,13 @@ pub(crate) fn code(error: &DriverError) -> Option<i32> {
     }
 }
 
-/// A batch that could not be applied. Nothing of it is visible, or all of it is, should only the answer have got lost.
+/// The part of a batch that could not be applied. Nothing of it is visible, unless only the answer has got lost.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{topic}-{partition} from offset {offset} on was not applied: {failure}")]
 pub struct ApplyError {
     pub topic: String,
     pub partition: Partition,
-    /// The batch's first offset.
+    /// The first offset that was not applied.
     pub offset: Offset,
     #[source]
     pub failure: ApplyFailure,
@@ -137,17 +146,26 @@ pub struct ApplyError {
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApplyFailure {
-    /// The log is not the one applied so far. No retry helps; an operator has to look.
+    /// The log is not the one applied so far, or not to be applied yet. But for a clock that is behind, no retry helps; an
+    /// operator has to look.
     #[error(transparent)]
-    Refused(#[from] FenceRefusal),
+    Fault(#[from] FenceFault),
     #[error("out of time{}", .last.as_ref().map(|last| format!("; the last attempt: {last}")).unwrap_or_default())]
     OutOfTime { last: Option<StoreError> },
-    #[error("the record at {0} had been applied before, yet its outcome is nowhere")]
+    #[error(
+        "the record at {0} had been applied before, yet its outcome is nowhere: the topic was created anew, or the books have lost something (`passbook check` tells)"
+    )]
     OutcomeMissing(Position),
     #[error(
         "the outcomes of the batch are not one for each record, in their order, from {0} on; nothing of it was kept"
     )]
     OutcomeAstray(Position),
+    /// A fault of this program: nothing was kept.
+    #[error(transparent)]
+    NotRead(#[from] NotRead),
+    /// A fault of this program: the account that the batch would have made cannot be. Nothing was kept.
+    #[error("the batch would leave an account that cannot be: {0}")]
+    Unsound(#[from] Unsound),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -162,7 +180,8 @@ impl ApplyError {
 impl ApplyFailure {
     pub const fn retry_helps(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::OutcomeMissing(_) | Self::OutcomeAstray(_) => false,
+            Self::Fault(fault) => fault.passes(),
+            Self::OutcomeMissing(_) | Self::OutcomeAstray(_) | Self::NotRead(_) | Self::Unsound(_) => false,
             Self::OutOfTime { .. } => true,
             Self::Store(error) => error.retry_helps(),
         }

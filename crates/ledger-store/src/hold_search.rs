@@ -1,53 +1,45 @@
 //! How holds ended, from the entries that tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use ledger::{AccountId, Book, Entry, EntryStatus, HoldEnd, Kind, Position};
+use ledger::{AccountId, Entry, HoldEnd, Position, Worksheet};
 
 /// Looks for the ends of holds among entries.
 #[derive(Debug, Default)]
-pub(crate) struct HoldSearch {
-    wanted: HashSet<(AccountId, Position)>,
-    ends: HashMap<(AccountId, Position), HoldEnd>,
+pub(crate) struct HoldSearch(HashMap<(AccountId, Position), Searched>);
+
+#[derive(Debug)]
+struct Searched {
+    end: Option<HoldEnd>,
+    can_have_ended: bool,
 }
 
 impl HoldSearch {
-    pub(crate) fn add(&mut self, account: &AccountId, requests: &[Position]) {
-        self.wanted.extend(requests.iter().map(|request| (account.clone(), *request)));
+    /// A hold that is not open. One that cannot have ended need not be looked for.
+    pub(crate) fn add(&mut self, account: &AccountId, request: Position, can_have_ended: bool) {
+        self.0.entry((account.clone(), request)).or_insert(Searched { end: None, can_have_ended });
     }
 
-    /// An entry that left nothing of the hold ended it. A hold that was placed and that no entry ended has expired.
     pub(crate) fn look_through(&mut self, account: &AccountId, entries: &[Entry]) {
-        for entry in entries.iter().filter(|entry| entry.status == EntryStatus::Posted) {
-            let by = entry.position;
-            match (entry.request, entry.remaining, entry.expires_at) {
-                (Some(request), Some(0), _) if self.wants(account, request) => {
-                    let end =
-                        if entry.kind == Kind::Release { HoldEnd::Released { by } } else { HoldEnd::Captured { by } };
-                    self.ends.insert((account.clone(), request), end);
-                }
-                (None, _, Some(at)) if self.wants(account, by) => {
-                    self.ends.entry((account.clone(), by)).or_insert(HoldEnd::Expired { at });
-                }
-                _ => {}
+        if self.0.is_empty() {
+            return;
+        }
+        for (request, end) in entries.iter().flat_map(Entry::ended_holds) {
+            if let Some(searched) = self.0.get_mut(&(account.clone(), request)) {
+                searched.end = Some(end);
             }
         }
     }
 
-    fn wants(&self, account: &AccountId, request: Position) -> bool {
-        !self.wanted.is_empty() && self.wanted.contains(&(account.clone(), request))
+    /// The holds of which no end has been found yet, though there may be one.
+    pub(crate) fn without_an_end(&self) -> Vec<Position> {
+        let missing = self.0.iter().filter(|(_, searched)| searched.end.is_none() && searched.can_have_ended);
+        missing.map(|((_, request), _)| *request).collect()
     }
 
-    /// The holds of which an end by an entry has not been found; they may have expired, or there may be one yet.
-    pub(crate) fn without_an_end(&self) -> Vec<String> {
-        let is_open =
-            |hold: &&(AccountId, Position)| matches!(self.ends.get(*hold), None | Some(HoldEnd::Expired { .. }));
-        self.wanted.iter().filter(is_open).map(|(_, request)| request.to_string()).collect()
-    }
-
-    pub(crate) fn tell(self, book: &mut Book) {
-        for ((account, request), end) in self.ends {
-            book.add_ended_hold(account, request, end);
+    pub(crate) fn tell(self, worksheet: &mut Worksheet) {
+        for ((account, request), searched) in self.0 {
+            worksheet.add_ended_hold(account, request, searched.end);
         }
     }
 }

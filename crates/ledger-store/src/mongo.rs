@@ -1,6 +1,5 @@
 //! The store on MongoDB: one client, its collections, and how they are spoken to.
 
-mod apply;
 mod check;
 mod commit;
 mod entries;
@@ -8,30 +7,40 @@ mod generation;
 mod initialize;
 mod read;
 mod rows;
+mod transaction;
 mod watch;
+mod write;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::{AccountId, Outcome, Timestamp, TransactionId};
-use mongodb::bson::RawDocumentBuf;
+use ledger::{AccountId, Generation, Offset, Outcome, Partition, Position, TransactionId};
+use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use tokio::time::Instant;
 
-use crate::batch::{AppliedOutcome, PartitionBatch};
-use crate::capability::{AccountView, Lookup, Reading, Settling};
+use crate::batch::{Applied, LogRecord};
+use crate::books::Books;
+use crate::capability::{AccountView, Lookup, Reading};
 use crate::config::StoreConfig;
-use crate::error::{ApplyError, StoreError};
-use crate::spent::{Meter, Spent};
+use crate::error::StoreError;
+use crate::shape::{FENCES, fence_id, number};
+use crate::spent::Meter;
+use crate::store::Store;
+pub use transaction::MongoTransaction;
 use watch::Waited;
 
 /// Connections of an execution environment that has been frozen for longer are not worth trying.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 
+/// A store over books in MongoDB.
+pub type MongoStore = Store<Mongo>;
+
 /// The books in MongoDB. Cheap to clone; all clones share one pool of connections.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Mongo {
     client: Client,
     database: Database,
     config: Arc<StoreConfig>,
@@ -39,26 +48,34 @@ pub struct Store {
     watch: watch::FenceWatch,
 }
 
-impl Store {
+impl MongoStore {
     /// Makes a store ready to connect when it is first used: a MongoDB that is away does not show here. (An address
     /// with `mongodb+srv` is looked up in the DNS.)
     ///
     /// # Errors
     /// When the connection string is none.
     pub async fn connect(config: StoreConfig) -> Result<Self, StoreError> {
+        let meter = Arc::<Meter>::default();
+        let terms = config.terms;
+        Ok(Self::metered(Mongo::connect(config, Arc::clone(&meter)).await?, terms, meter))
+    }
+}
+
+impl Mongo {
+    async fn connect(config: StoreConfig, meter: Arc<Meter>) -> Result<Self, StoreError> {
         let client = Client::with_options(client_options(&config).await?)?;
         let database = client.database(&config.database);
         let watch = watch::FenceWatch::new(database.clone());
-        Ok(Self { client, database, config: Arc::new(config), meter: Arc::default(), watch })
-    }
-
-    /// Time spent in [`apply`](Settling::apply) since the store was connected.
-    pub fn spent(&self) -> Spent {
-        self.meter.read()
+        Ok(Self { client, database, config: Arc::new(config), meter, watch })
     }
 
     fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
         self.database.collection(name)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.run_command(doc! { "ping": 1 }).await?;
+        Ok(())
     }
 }
 
@@ -87,32 +104,53 @@ fn committed() -> ReadConcern {
     ReadConcern::majority()
 }
 
-impl Settling for Store {
-    async fn apply(
+impl Books for Mongo {
+    type Transaction = MongoTransaction;
+
+    async fn begin(&self) -> Result<MongoTransaction, StoreError> {
+        MongoTransaction::begin(self.clone()).await
+    }
+
+    async fn find_applied(
         &self,
-        batch: PartitionBatch,
-        settled_at: Timestamp,
-        deadline: Instant,
-    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
-        self.apply_until(batch, settled_at, deadline).await
+        partition: Partition,
+        generation: Generation,
+        records: &[LogRecord],
+    ) -> Result<Vec<(Position, Applied)>, StoreError> {
+        self.find_all(partition, generation, records).await
+    }
+
+    /// What is lost of it with a primary is said again: so one server is enough.
+    async fn mark_published(
+        &self,
+        topic: &str,
+        partition: Partition,
+        generation: Generation,
+        published: Offset,
+    ) -> Result<(), StoreError> {
+        let fence = doc! { "_id": fence_id(topic, partition), "generation": i32::from(generation) };
+        let mark = doc! { "$max": { "published": number(published) } };
+        let fences = self.collection(FENCES);
+        fences.update_one(fence, mark).write_concern(WriteConcern::nodes(1)).await?;
+        Ok(())
     }
 }
 
-impl Reading for Store {
+impl Reading for MongoStore {
     async fn transaction(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        self.look_up(id).await
+        self.books.look_up(id).await
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
-        match self.watch.wait(id.position, until).await? {
+        match self.books.watch.wait(id.position, until).await? {
             Waited::InVain => Ok(Lookup::Accepted),
-            Waited::Passed => self.look_up_passed(id).await,
-            Waited::Unknown => self.look_up(id).await,
+            Waited::Passed => self.books.look_up_passed(id).await,
+            Waited::Unknown => self.books.look_up(id).await,
         }
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
-        self.read_account(id).await
+        self.books.read_account(id).await
     }
 
     async fn statement(
@@ -121,11 +159,10 @@ impl Reading for Store {
         before_sequence: Option<u64>,
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
-        self.read_statement(id, before_sequence, limit).await
+        self.books.read_statement(id, before_sequence, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.database.run_command(mongodb::bson::doc! { "ping": 1 }).await?;
-        Ok(())
+        self.books.ping().await
     }
 }

@@ -3,7 +3,7 @@
 mod detail;
 
 use jiff::Timestamp as Instant;
-use ledger::{Account, EntryStatus, Outcome, Position, Timestamp, TransactionId};
+use ledger::{Account, Line, Money, Outcome, Position, Timestamp, TransactionId};
 use serde::{Deserialize, Serialize};
 
 use self::detail::detail;
@@ -43,11 +43,17 @@ pub struct OutcomeBody {
     /// The withdrawal request that was captured or released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// What then remains of the hold.
+    /// What remained of the hold right after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<i64>,
+    /// What a final capture gave back of its hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// The holds that had expired when the command came: their money was available again from then on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expired: Vec<ExpiredBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,34 +68,87 @@ pub struct OutcomeBody {
     pub settled_at: String,
 }
 
+/// A hold that expired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiredBody {
+    /// The withdrawal request that placed it.
+    pub request: String,
+    /// What it gave back.
+    pub released: i64,
+    pub expired_at: String,
+}
+
+/// What a line says of a hold, beside its id.
+#[derive(Default)]
+struct OfHold {
+    remaining: Option<i64>,
+    released: Option<i64>,
+    expires_at: Option<Timestamp>,
+}
+
+impl OfHold {
+    fn of(line: &Line) -> Self {
+        match line {
+            Line::Hold { money, expires_at, .. } => {
+                Self { remaining: Some(money.amount.minor_units()), released: None, expires_at: Some(*expires_at) }
+            }
+            Line::Capture { remaining, released, .. } => {
+                let released = Some(*released).filter(|released| *released > 0);
+                Self { remaining: Some(*remaining), released, expires_at: None }
+            }
+            Line::Release { .. } => Self { remaining: Some(0), ..Self::default() },
+            Line::Deposit { .. } | Line::Withdrawal { .. } | Line::Refused { .. } | Line::Replayed { .. } => {
+                Self::default()
+            }
+        }
+    }
+}
+
+/// The money that the command named; of a release, what it gave back.
+fn money_of(line: &Line) -> Option<Money> {
+    match line {
+        Line::Release { released, .. } => Some(*released),
+        line => line.asked().money(),
+    }
+}
+
 impl From<&Outcome> for OutcomeBody {
     fn from(outcome: &Outcome) -> Self {
         let entry = &outcome.entry;
+        let line = &entry.line;
         let id_of = |position: Position| TransactionId { account: outcome.account.clone(), position }.to_string();
-        let (refusal, original) = match entry.status {
-            EntryStatus::Posted => (None, None),
-            EntryStatus::Refused(refusal) => (Some(refusal), None),
-            EntryStatus::Replayed { original } => (None, Some(id_of(original))),
+        let (refusal, original) = match line {
+            Line::Refused { refusal, .. } => (Some(*refusal), None),
+            Line::Replayed { original, .. } => (None, Some(id_of(*original))),
+            _ => (None, None),
+        };
+        let expired = |hold: &ledger::ExpiredHold| ExpiredBody {
+            request: id_of(hold.request),
+            released: hold.released,
+            expired_at: rfc3339(hold.expired_at),
         };
         let booked = |number| outcome.is_booked().then_some(number);
+        let (money, hold) = (money_of(line), OfHold::of(line));
         Self {
             id: id_of(entry.position),
-            r#type: entry.kind.name().to_owned(),
+            r#type: line.kind().name().to_owned(),
             account: outcome.account.to_string(),
-            amount: entry.money.map(|money| money.amount.minor_units()),
-            currency: entry.money.map(|money| money.currency.code().to_owned()),
-            status: entry.status.name().to_owned(),
+            amount: money.map(|money| money.amount.minor_units()),
+            currency: money.map(|money| money.currency.code().to_owned()),
+            status: line.standing().name().to_owned(),
             reason: refusal.map(|refusal| refusal.reason().to_owned()),
             detail: refusal.map(|refusal| detail(refusal, &outcome.account)),
             original,
-            request: entry.request.map(id_of),
-            remaining: entry.remaining,
-            expires_at: entry.expires_at.map(rfc3339),
+            request: line.asked().request().map(id_of),
+            remaining: hold.remaining,
+            released: hold.released,
+            expires_at: hold.expires_at.map(rfc3339),
+            expired: entry.expired.iter().map(expired).collect(),
             reference: entry.reference.as_ref().map(|reference| reference.as_str().to_owned()),
             sequence: outcome.is_booked().then_some(entry.sequence),
-            balance: booked(entry.balance),
-            held: booked(entry.held),
-            available: booked(entry.available),
+            balance: booked(entry.after.balance),
+            held: booked(entry.after.held),
+            available: booked(entry.after.available),
             accepted_at: rfc3339(entry.recorded_at),
             settled_at: rfc3339(entry.settled_at),
         }

@@ -19,9 +19,20 @@ impl Hold {
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at
     }
+}
 
-    pub(crate) const fn expired(self) -> HoldEnd {
-        HoldEnd::Expired { at: self.expires_at }
+/// A hold that had expired, as the next entry of its account names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiredHold {
+    pub request: Position,
+    /// What went back to the available money, in minor units.
+    pub released: i64,
+    pub expired_at: Timestamp,
+}
+
+impl From<Hold> for ExpiredHold {
+    fn from(hold: Hold) -> Self {
+        Self { request: hold.request, released: hold.remaining, expired_at: hold.expires_at }
     }
 }
 
@@ -31,4 +42,10 @@ pub enum HoldEnd {
     Captured { by: Position },
     Released { by: Position },
     Expired { at: Timestamp },
+}
+
+impl From<ExpiredHold> for HoldEnd {
+    fn from(hold: ExpiredHold) -> Self {
+        Self::Expired { at: hold.expired_at }
+    }
 }

@@ -6,39 +6,50 @@
 //! broker's time), so settling the same commands over the same accounts always gives the same outcomes.
 //!
 //! Bounds: an amount is 1 to [`Amount::MAX_MINOR_UNITS`] minor units; an account keeps at most [`MAX_OPEN_HOLDS`] open
-//! holds; every sum is 64 bits and checked, and one that would not fit is a refusal. The balance of a [`ContraAccount`] is
-//! such a sum too: a partition takes at least 1,024 of the largest deposits in a currency beyond what it has paid out. A
-//! refusal is data ([`Refusal`]), never an error: this crate has errors only for text that is not an id, a position, a
-//! currency or an amount.
+//! holds; a balance is 64 bits and checked, and one that would not fit is a refusal. The balance of a [`ContraAccount`] has
+//! 128 bits and takes whatever its accounts take. A refusal is data ([`Refusal`]), never an error: this crate has errors only
+//! for text that is not an id, a position, a currency or an amount, for an account that cannot be ([`Unsound`]), and for what
+//! a batch asks for and nobody has read ([`NotRead`]).
 //!
-//! Promises, held by the property tests beside [`settle`]: debits equal credits; balance is the fold of the entries;
-//! held is the sum of the open holds; what is available is never negative; sequence numbers have no gaps; a hold ends
-//! once; the chain of digests verifies.
+//! Promises, held by the property tests beside [`settle`]: debits equal credits; balance and held money are the fold of the
+//! entries; held is the sum of the open holds; what is available is never negative; sequence numbers have no gaps; a hold
+//! ends once; the chain of digests verifies; a log gives the same heads however it is cut into batches.
 
 mod account;
 mod account_id;
-mod book;
 mod command;
+mod contra;
+mod digest;
 mod entry;
 mod hold;
+mod line;
 mod money;
 mod page;
+mod policy;
 mod position;
 mod refusal;
 mod settle;
+mod sheet;
+mod soundness;
 mod timestamp;
+mod worksheet;
 
-pub use account::{Account, ContraAccount, ContraId, InvalidContraId, Status};
+pub use account::{Account, Status};
 pub use account_id::{AccountId, InvalidAccountId};
-pub use book::{AccountChange, Book, Changes, KnownKey, Policy};
 pub use command::{Action, Command, Fingerprint, Idempotency, IdempotencyKey, InvalidText, Kind, Reference};
-pub use entry::{Digest, Entry, EntryStatus, Outcome};
-pub use hold::{Hold, HoldEnd, MAX_OPEN_HOLDS};
+pub use contra::{ContraAccount, ContraId, InvalidContraId};
+pub use digest::{Digest, chain_start};
+pub use entry::{Balances, Entry, Outcome};
+pub use hold::{ExpiredHold, Hold, HoldEnd, MAX_OPEN_HOLDS};
+pub use line::{Change, Line, Standing};
 pub use money::{Amount, Currency, InvalidAmount, Money, UnknownCurrency};
-pub use page::{PAGE_CAPACITY, page_number, page_sequences, turned_pages};
+pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, page_sequences, turned_pages};
+pub use policy::Policy;
 pub use position::{
     COMMANDS, Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, TransactionId,
 };
 pub use refusal::Refusal;
 pub use settle::settle;
+pub use soundness::{Unsound, check_open_page};
 pub use timestamp::Timestamp;
+pub use worksheet::{AccountChange, Changes, KeyChange, KnownKey, NotRead, Worksheet};

@@ -5,9 +5,42 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use crate::account_id::AccountId;
+use crate::digest::Digest;
+use crate::entry::Entry;
+
 /// Entries in a full page. Small, since MongoDB rewrites an account's document with its open page at every batch: over
 /// 100 accounts pages of 16 settled half as fast again as pages of 64.
 pub const PAGE_CAPACITY: u64 = 16;
+
+/// A full page, turned over: it never changes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub account: AccountId,
+    pub number: u64,
+    /// [`PAGE_CAPACITY`] of them.
+    pub entries: Vec<Entry>,
+    /// The digest of the last entry.
+    pub head: Digest,
+}
+
+/// What became of an account's open page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenPage {
+    /// These entries came behind those that it had.
+    Grown(Vec<Entry>),
+    /// It turned; a new one begins with these entries.
+    Begun(Vec<Entry>),
+}
+
+impl OpenPage {
+    /// The entries that are to be written, added or in place of the old ones.
+    pub fn entries(&self) -> &[Entry] {
+        match self {
+            Self::Grown(entries) | Self::Begun(entries) => entries,
+        }
+    }
+}
 
 /// The number, from 0 on, of the page where the entry with this sequence number stands; 0 before the first entry.
 pub const fn page_number(sequence: u64) -> u64 {

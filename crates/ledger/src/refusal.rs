@@ -16,7 +16,7 @@ pub enum Refusal {
     InsufficientFunds {
         available: i64,
     },
-    /// The balance of the account, or that of the contra account, would no longer fit into 64 bits.
+    /// The balance of the account would no longer fit into 64 bits.
     BalanceLimit,
     TooManyHolds,
     HoldNotFound,

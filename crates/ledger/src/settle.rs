@@ -1,173 +1,154 @@
 //! The fold: commands in the order of the log over the accounts they touch.
 //!
 //! For each command, in this order: holds that have expired by its time are given back; a known idempotency key is
-//! answered with what it stands for; the account must be there (a first deposit opens it, unless it would be refused) and
-//! usable; the action is carried out, or refused whole. Then the entry is written, whatever it says.
+//! answered with what it stands for; the account must be there (a first deposit opens it) and usable; the action is
+//! carried out, or refused whole. Then the entry is written, whatever it says.
 
-use std::collections::HashMap;
-
-use crate::account::{Account, ContraAccount, ContraId};
-use crate::book::{Book, KnownKey, OpenContra};
+use crate::account::Account;
 use crate::command::{Action, Command};
-use crate::entry::{Entry, EntryStatus, Outcome};
-use crate::hold::HoldEnd;
-use crate::money::{Amount, Currency, Money};
-use crate::position::{Partition, Position};
+use crate::entry::{Balances, Entry, Outcome};
+use crate::hold::ExpiredHold;
+use crate::line::Line;
+use crate::money::{Amount, Money};
+use crate::position::Position;
 use crate::refusal::Refusal;
 use crate::timestamp::Timestamp;
+use crate::worksheet::{KnownKey, NotRead, Worksheet};
 
 /// Settles commands of one partition, in the order of the log, and says what became of each, in the same order.
-pub fn settle(book: &mut Book, commands: impl IntoIterator<Item = Command>) -> Vec<Outcome> {
-    commands.into_iter().map(|command| book.settle(command)).collect()
+///
+/// # Errors
+/// When a command asks for what the worksheet was never told of. The worksheet is of no use then.
+pub fn settle(worksheet: &mut Worksheet, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Outcome>, NotRead> {
+    commands.into_iter().map(|command| worksheet.settle(command)).collect()
 }
 
-/// What a carried-out action leaves in its entry beside what the command said.
-#[derive(Debug, Default)]
-struct Posted {
-    remaining: Option<i64>,
-    expires_at: Option<Timestamp>,
-    released: Option<i64>,
-}
-
-impl Book {
-    fn settle(&mut self, command: Command) -> Outcome {
+impl Worksheet {
+    fn settle(&mut self, command: Command) -> Result<Outcome, NotRead> {
         self.clock = self.clock.max(command.recorded_at);
-        self.expire_holds(&command);
-        let (status, posted) = match self.answer_known_key(&command) {
-            Some(status) => (status, Posted::default()),
+        let expired = self.expire_holds(&command)?;
+        let line = match self.answer_known_key(&command)? {
+            Some(line) => line,
             None => {
-                let result = self.carry_out(&command);
+                let line = self.carry_out(&command)?;
                 self.remember_key_of(&command);
-                match result {
-                    Ok(posted) => (EntryStatus::Posted, posted),
-                    Err(refusal) => (EntryStatus::Refused(refusal), Posted::default()),
-                }
+                line
             }
         };
-        self.write(command, status, posted)
+        self.write(command, expired, line)
     }
 
-    fn expire_holds(&mut self, command: &Command) {
-        let Some(book) = self.accounts.get_mut(&command.account) else { return };
-        for hold in book.account.expire_holds(self.clock) {
-            self.add_ended_hold(command.account.clone(), hold.request, hold.expired());
+    fn expire_holds(&mut self, command: &Command) -> Result<Vec<ExpiredHold>, NotRead> {
+        let clock = self.clock;
+        let Some(sheet) = self.account(&command.account)? else { return Ok(Vec::new()) };
+        let expired: Vec<_> = sheet.account.expire_holds(clock).into_iter().map(ExpiredHold::from).collect();
+        for hold in &expired {
+            self.end_hold(&command.account, hold.request, (*hold).into());
         }
+        Ok(expired)
     }
 
-    fn answer_known_key(&self, command: &Command) -> Option<EntryStatus> {
-        let idempotency = command.idempotency.as_ref()?;
-        let known = self.known_key(&command.account, &idempotency.key)?;
-        Some(if known.fingerprint == idempotency.fingerprint {
-            EntryStatus::Replayed { original: known.position }
+    fn answer_known_key(&self, command: &Command) -> Result<Option<Line>, NotRead> {
+        let Some(idempotency) = &command.idempotency else { return Ok(None) };
+        let Some(known) = self.known_key(&command.account, &idempotency.key)? else { return Ok(None) };
+        let (asked, original) = (command.action.clone(), known.position);
+        Ok(Some(if known.fingerprint == idempotency.fingerprint {
+            Line::Replayed { asked, original }
         } else {
-            EntryStatus::Refused(Refusal::IdempotencyKeyReused { original: known.position })
-        })
+            Line::Refused { asked, refusal: Refusal::IdempotencyKeyReused { original } }
+        }))
     }
 
     fn remember_key_of(&mut self, command: &Command) {
         if let Some(idempotency) = &command.idempotency {
-            let known = KnownKey { fingerprint: idempotency.fingerprint, position: command.position };
+            let (fingerprint, position) = (idempotency.fingerprint, command.position);
+            let known = KnownKey { fingerprint, position, recorded_at: self.clock };
             self.remember_key(command.account.clone(), idempotency.key.clone(), known);
         }
     }
 
-    fn carry_out(&mut self, command: &Command) -> Result<Posted, Refusal> {
+    /// The line that a command leaves which is no replay; the money it moves is on both sides then.
+    fn carry_out(&mut self, command: &Command) -> Result<Line, NotRead> {
         if let (Action::Deposit(money), true) = (&command.action, self.policy.first_deposit_opens_account)
-            && !self.accounts.contains_key(&command.account)
+            && self.account(&command.account)?.is_none()
         {
-            contra(&mut self.contra, money.currency, self.partition).check_deposit(money.amount)?;
-            self.open_account(command.account.clone(), money.currency);
+            self.open_account(&command.account, money.currency);
         }
-        let book = self.accounts.get_mut(&command.account).ok_or(Refusal::AccountNotFound)?;
-        let account = &mut book.account;
-        account.check_usable(command.action.money())?;
-        let contra = contra(&mut self.contra, account.currency, self.partition);
-        let done = match command.action {
-            Action::Deposit(money) => account.deposit(money.amount, contra).map(|()| Posted::default()),
-            Action::Withdrawal(money) => account.withdraw(money.amount, contra).map(|()| Posted::default()),
-            Action::WithdrawalRequest { money, expires_in_seconds } => {
-                place_hold(account, command.position, money, self.clock.plus_seconds(expires_in_seconds))
-            }
-            Action::Capture { request, money, is_final } => account
-                .capture(request, money.amount, is_final, contra)
-                .map(|change| Posted { remaining: Some(change.remaining), ..Posted::default() }),
-            Action::Release { request } => account.release(request).map(|change| Posted {
-                remaining: Some(change.remaining),
-                released: Some(change.released),
-                ..Posted::default()
-            }),
+        let clock = self.clock;
+        let done = match self.account(&command.account)? {
+            Some(sheet) => act(&mut sheet.account, command, clock),
+            None => Err(Refusal::AccountNotFound),
         };
-        self.account_for_hold(command, done)
+        let line = match done {
+            Ok(line) => line,
+            Err(refusal) => Line::Refused { asked: command.action.clone(), refusal: self.explain(command, refusal)? },
+        };
+        let change = line.change().balance;
+        if let (Some(money), true) = (command.action.money(), change != 0) {
+            self.post_against(money.currency, change)?;
+        }
+        if let Some((request, end)) = line.ended_hold(command.position) {
+            self.end_hold(&command.account, request, end);
+        }
+        Ok(line)
     }
 
-    /// Remembers a hold that ended here, and says of one that had ended before how it did.
-    fn account_for_hold(&mut self, command: &Command, done: Result<Posted, Refusal>) -> Result<Posted, Refusal> {
-        let Some(request) = command.action.request() else { return done };
-        match (&done, &command.action) {
-            (Err(Refusal::HoldNotFound), _) => {
-                Err(self.ended_hold(&command.account, request).map_or(Refusal::HoldNotFound, Refusal::from))
+    /// Of a hold that is not open, says how it ended.
+    fn explain(&self, command: &Command, refusal: Refusal) -> Result<Refusal, NotRead> {
+        match (refusal, command.action.request()) {
+            (Refusal::HoldNotFound, Some(request)) => {
+                Ok(self.ended_hold(&command.account, request)?.map_or(refusal, Refusal::from))
             }
-            (Ok(Posted { remaining: Some(0), .. }), action) => {
-                let by = command.position;
-                let end = match action {
-                    Action::Release { .. } => HoldEnd::Released { by },
-                    _ => HoldEnd::Captured { by },
-                };
-                self.add_ended_hold(command.account.clone(), request, end);
-                done
-            }
-            _ => done,
+            _ => Ok(refusal),
         }
     }
 
-    fn write(&mut self, command: Command, status: EntryStatus, posted: Posted) -> Outcome {
-        let book = self.accounts.get_mut(&command.account);
-        let (balance, held, available, sequence) = match &book {
-            Some(book) => {
-                let account = &book.account;
-                (account.balance, account.held, account.available(), account.sequence + 1)
-            }
-            None => (0, 0, 0, 0),
+    fn write(&mut self, command: Command, expired: Vec<ExpiredHold>, line: Line) -> Result<Outcome, NotRead> {
+        let (recorded_at, settled_at) = (self.clock, self.settled_at);
+        let Command { position, account, reference, .. } = command;
+        let mut entry = Entry {
+            position,
+            sequence: 0,
+            recorded_at,
+            settled_at,
+            reference,
+            expired,
+            line,
+            after: Balances::default(),
         };
-        let released = posted.released.zip(book.as_ref()).and_then(|(released, book)| {
-            Some(Money { amount: Amount::from_books(released).ok()?, currency: book.account.currency })
-        });
-        let entry = Entry {
-            position: command.position,
-            sequence,
-            kind: command.action.kind(),
-            status,
-            money: command.action.money().or(released),
-            request: command.action.request(),
-            remaining: posted.remaining,
-            expires_at: posted.expires_at,
-            reference: command.reference,
-            balance,
-            held,
-            available,
-            recorded_at: self.clock,
-            settled_at: self.settled_at,
-        };
-        if let Some(book) = book {
-            book.account.sequence = sequence;
-            book.write(entry.clone());
+        if let Some(sheet) = self.account(&account)? {
+            sheet.account.sequence += 1;
+            entry.sequence = sheet.account.sequence;
+            entry.after = sheet.account.balances();
+            sheet.write(entry.clone());
         }
-        Outcome { account: command.account, entry }
+        Ok(Outcome { account, entry })
     }
 }
 
-fn contra(contra: &mut HashMap<Currency, OpenContra>, currency: Currency, partition: Partition) -> &mut ContraAccount {
-    &mut contra.entry(currency).or_insert_with(|| OpenContra::open(ContraId { currency, partition })).account
+fn act(account: &mut Account, command: &Command, clock: Timestamp) -> Result<Line, Refusal> {
+    account.check_usable(command.action.money())?;
+    match command.action {
+        Action::Deposit(money) => account.deposit(money.amount).map(|()| Line::Deposit { money }),
+        Action::Withdrawal(money) => account.withdraw(money.amount).map(|()| Line::Withdrawal { money }),
+        Action::WithdrawalRequest { money, expires_in_seconds } => {
+            let expires_at = clock.plus_seconds(expires_in_seconds);
+            account.place_hold(command.position, money.amount, expires_at)?;
+            Ok(Line::Hold { money, expires_in_seconds, expires_at })
+        }
+        Action::Capture { request, money, is_final } => {
+            let captured = account.capture(request, money.amount, is_final)?;
+            Ok(Line::Capture { request, money, is_final, remaining: captured.remaining, released: captured.released })
+        }
+        Action::Release { request } => release(account, request),
+    }
 }
 
-fn place_hold(
-    account: &mut Account,
-    request: Position,
-    money: Money,
-    expires_at: Timestamp,
-) -> Result<Posted, Refusal> {
-    account.place_hold(request, money.amount, expires_at)?;
-    Ok(Posted { remaining: Some(money.amount.minor_units()), expires_at: Some(expires_at), released: None })
+fn release(account: &mut Account, request: Position) -> Result<Line, Refusal> {
+    let amount = account.release(request)?;
+    // An open hold keeps at least 1, which `Account::check` sees to.
+    let amount = Amount::from_books(amount).map_err(|_| Refusal::HoldNotFound)?;
+    Ok(Line::Release { request, released: Money { amount, currency: account.currency } })
 }
 
 #[cfg(test)]

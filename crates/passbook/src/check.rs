@@ -76,13 +76,10 @@ fn difference_of(fence: &Fence, generation: Generation, ends: &[PartitionEnd]) -
 
 #[cfg(test)]
 mod tests {
-    use ledger::Timestamp;
-
     use super::*;
 
     fn fence(generation: Generation, next_offset: u64) -> Fence {
-        let last_recorded_at = Timestamp::from_epoch_ms(0);
-        Fence { topic: COMMANDS.to_owned(), partition: 3, generation, next_offset, last_recorded_at, began_at: None }
+        Fence { next_offset, ..Fence::at_beginning(COMMANDS, 3, generation, None) }
     }
 
     fn check(fence: Fence, generation: Option<Generation>, ends: &[PartitionEnd], expected: Option<&str>) {

@@ -70,21 +70,12 @@ impl Lag {
 
 #[cfg(test)]
 mod tests {
-    use ledger::Timestamp;
-
     use super::*;
 
     #[test]
     fn the_lag_is_what_lies_between_the_fence_and_the_end() {
         let end = |partition, end| PartitionEnd { partition, start: 0, end };
-        let fence = Fence {
-            topic: COMMANDS.to_owned(),
-            partition: 0,
-            generation: 1,
-            next_offset: 9,
-            last_recorded_at: Timestamp::from_epoch_ms(0),
-            began_at: None,
-        };
+        let fence = Fence { next_offset: 9, ..Fence::at_beginning(COMMANDS, 0, 1, None) };
         let lag = lag_of(&[end(0, 10), end(1, 3)], &[fence]);
         assert_eq!(
             serde_json::to_string(&lag).unwrap(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ledger_log::{Cluster, ClusterArn, LogConfig, Topics};
-use ledger_store::{Fence, Store, StoreConfig};
+use ledger_store::{Fence, MongoStore, StoreConfig};
 
 use crate::cli;
 use crate::exit::Usage;
@@ -33,11 +33,11 @@ impl cli::Places {
         Self { brokers: None, cluster_arn: Some(cluster.to_string()), ..self.clone() }
     }
 
-    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+    pub(crate) async fn store(&self) -> anyhow::Result<MongoStore> {
         let in_file = self.mongo_file.as_deref().map(read_line).transpose()?;
         let look_up = |name: &str| in_file.clone().filter(|_| name == "MONGODB_URI").or_else(|| self.look_up(name));
         let config = StoreConfig::from_lookup(look_up).map_err(Usage::new)?;
-        Store::connect(config).await.context("MONGODB_URI")
+        MongoStore::connect(config).await.context("MONGODB_URI")
     }
 
     fn look_up(&self, name: &str) -> Option<String> {
@@ -63,7 +63,7 @@ fn read_line(file: &Path) -> anyhow::Result<String> {
 }
 
 /// How far the command topic's partitions have been settled.
-pub(crate) async fn fences_of(store: &Store) -> anyhow::Result<Vec<Fence>> {
+pub(crate) async fn fences_of(store: &MongoStore) -> anyhow::Result<Vec<Fence>> {
     let fences = store.fences().await?;
     Ok(fences.into_iter().filter(|fence| fence.topic == COMMANDS).collect())
 }

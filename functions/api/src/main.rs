@@ -7,7 +7,7 @@ use api::{Door, check_append_timeout};
 use lambda_http::{Error, Request, run_concurrent, service_fn};
 use ledger::Timestamp;
 use ledger_log::{Cluster, LogConfig};
-use ledger_store::{Store, StoreConfig};
+use ledger_store::{MongoStore, StoreConfig};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,11 +30,11 @@ fn log_as_json() {
 }
 
 /// Neither the log nor the store has to be there: both are first spoken to when a request needs them.
-async fn open_door() -> anyhow::Result<Door<Store>> {
+async fn open_door() -> anyhow::Result<Door<MongoStore>> {
     let (log, store) = read_config()?;
     check_append_timeout(log.append_timeout()).map_err(anyhow::Error::msg)?;
     let log = Cluster::find(&log).await.context("the brokers cannot be found")?.command_log()?;
-    Ok(Door::new(Arc::new(log), Store::connect(store).await?, now))
+    Ok(Door::new(Arc::new(log), MongoStore::connect(store).await?, now))
 }
 
 fn read_config() -> anyhow::Result<(LogConfig, StoreConfig)> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Request, StatusCode};
 use lambda_http::Body;
 use ledger::Timestamp;
-use ledger_log::MemoryLog;
-use ledger_store::{DeadLetter, LogRecord, MemoryStore, PartitionBatch, Settling};
+use ledger_log::{MemoryLog, StoredRecord};
+use ledger_store::{Content, LogRecord, MemoryStore, PartitionBatch, Settling};
 use ledger_wire::record::{self, Place};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -66,31 +66,29 @@ impl Counter {
     /// Does what `settler` does with a first record that it cannot read.
     async fn set_aside(&self, why: &str) {
         let stored = self.log.commands().remove(0);
-        let letter = DeadLetter {
-            offset: stored.offset as u64,
-            recorded_at: NOW,
-            key: stored.key,
-            value: stored.value,
-            accepted_as: None,
-            why: why.to_owned(),
-        };
-        self.apply(vec![LogRecord::Unreadable(letter)]).await;
+        self.apply(vec![log_record(stored, |_, _, _| Content::Unreadable(why.to_owned()))]).await;
     }
 
     /// Does what `settler` does with everything in the log; what it has settled before is a redelivery.
     async fn settle(&self) {
-        let records = self.log.commands().into_iter().map(|stored| {
-            let place = Place { partition: 0, offset: stored.offset as u64, recorded_at: NOW };
-            LogRecord::Command(record::decode(place, stored.key.as_deref(), stored.value.as_deref()).unwrap())
-        });
-        self.apply(records.collect()).await;
+        let read = |place, key: Option<&[u8]>, value: Option<&[u8]>| {
+            Content::Command(record::decode(place, key, value).unwrap())
+        };
+        self.apply(self.log.commands().into_iter().map(|stored| log_record(stored, read)).collect()).await;
     }
 
     async fn apply(&self, records: Vec<LogRecord>) {
-        let batch = PartitionBatch { topic: ledger_log::COMMANDS.to_owned(), partition: 0, records };
+        let batch = PartitionBatch { topic: ledger_log::COMMANDS.to_owned(), partition: 0, records, voids: Vec::new() };
         let deadline = Instant::now() + Duration::from_secs(10);
-        self.door.accounts.apply(batch, NOW, deadline).await.unwrap();
+        self.door.accounts.apply(batch, NOW, deadline).await.whole().unwrap();
     }
+}
+
+fn log_record(stored: StoredRecord, read: impl Fn(Place, Option<&[u8]>, Option<&[u8]>) -> Content) -> LogRecord {
+    let place = Place { partition: 0, offset: stored.offset as u64, recorded_at: NOW };
+    let content = read(place, stored.key.as_deref(), stored.value.as_deref());
+    let StoredRecord { key, value, .. } = stored;
+    LogRecord { offset: place.offset, recorded_at: NOW, stamped_by_broker: true, key, value, content }
 }
 
 fn post(body: &str) -> Request<Body> {

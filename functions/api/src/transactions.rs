@@ -3,7 +3,7 @@
 use http::header::{HeaderName, LOCATION};
 use http::{HeaderMap, Request, StatusCode};
 use lambda_http::Body;
-use ledger::{Entry, EntryStatus, IdempotencyKey, Kind, Outcome, Refusal, Timestamp, TransactionId};
+use ledger::{Action, Entry, IdempotencyKey, Line, Outcome, Refusal, Timestamp, TransactionId};
 use ledger_log::{AppendError, NewRecord, Traceparent};
 use ledger_store::{Lookup, Reading};
 use ledger_wire::answer::{AcceptedBody, OutcomeBody, UnreadableBody};
@@ -124,43 +124,51 @@ async fn answer_with<R: Reading>(
     outcome: Outcome,
     until: Instant,
 ) -> Option<Answer> {
-    match outcome.entry.status {
-        EntryStatus::Refused(Refusal::IdempotencyKeyReused { original }) => {
-            let original = TransactionId { account: id.account.clone(), position: original };
+    let id_of = |position| TransactionId { account: id.account.clone(), position };
+    match outcome.entry.line {
+        Line::Refused { refusal: Refusal::IdempotencyKeyReused { original }, .. } => {
+            let original = id_of(original);
             let first = settled_outcome(door, &original, until).await?;
             Some(problem(&key_reused(&original, &first.entry, &outcome.entry)))
         }
-        EntryStatus::Replayed { original } => {
-            let original = TransactionId { account: id.account.clone(), position: original };
+        Line::Replayed { original, .. } => {
+            let original = id_of(original);
             let outcome = settled_outcome(door, &original, until).await?;
             let answer = with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), &original);
             Some(with_header(answer, IDEMPOTENCY_REPLAYED, "true"))
         }
-        EntryStatus::Posted | EntryStatus::Refused(_) => {
-            Some(with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), id))
-        }
+        _ => Some(with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), id)),
     }
 }
 
 /// Names what a command under a used key has otherwise than the first one under it.
 fn key_reused(original: &TransactionId, first: &Entry, again: &Entry) -> Problem {
-    let money = |entry: &Entry| entry.money.filter(|_| entry.kind != Kind::Release);
-    let (first_money, again_money) = (money(first), money(again));
-    let fields = [
-        ("type", first.kind != again.kind),
-        ("amount", first_money.map(|money| money.amount) != again_money.map(|money| money.amount)),
-        ("currency", first_money.map(|money| money.currency) != again_money.map(|money| money.currency)),
-        ("request", first.request != again.request),
-        ("reference", first.reference != again.reference),
-    ];
-    let mut names: Vec<&str> = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
-    if names.is_empty() {
-        // What else a body has does not stand in the book under these names.
-        names.push(if first.kind == Kind::WithdrawalRequest { "expires_in_seconds" } else { "final" });
-    }
-    let detail =
-        format!("the key stands for {original}, which differs in {}; a new command needs a new key", names.join(", "));
+    let mut fields = fields_that_differ(&first.line.asked(), &again.line.asked());
+    fields.extend((first.reference != again.reference).then_some("reference"));
+    let fields = fields.join(", ");
+    let detail = format!("the key stands for {original}, which differs in {fields}; a new command needs a new key");
     ProblemKind::IdempotencyKeyReused.detail(detail).at_field("Idempotency-Key")
+}
+
+fn fields_that_differ(first: &Action, again: &Action) -> Vec<&'static str> {
+    let expiry = |action: &Action| match action {
+        Action::WithdrawalRequest { expires_in_seconds, .. } => Some(*expires_in_seconds),
+        _ => None,
+    };
+    let is_final = |action: &Action| match action {
+        Action::Capture { is_final, .. } => Some(*is_final),
+        _ => None,
+    };
+    let (money, other_money) = (first.money(), again.money());
+    let fields = [
+        ("type", first.kind() != again.kind()),
+        ("amount", money.map(|money| money.amount) != other_money.map(|money| money.amount)),
+        ("currency", money.map(|money| money.currency) != other_money.map(|money| money.currency)),
+        ("expires_in_seconds", expiry(first) != expiry(again)),
+        ("request", first.request() != again.request()),
+        ("final", is_final(first) != is_final(again)),
+    ];
+    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
 async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Outcome> {

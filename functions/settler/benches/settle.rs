@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use ledger::{AccountId, Action, Amount, Command, Money, Partition, Position, Timestamp};
-use ledger_store::{LogRecord, PartitionBatch, Settling, Spent, Step, Store, StoreConfig};
+use ledger_store::{Content, LogRecord, MongoStore, PartitionBatch, Settling, Spent, Step, StoreConfig};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -84,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure_all(args: &Args, database: &str) -> anyhow::Result<()> {
-    let store = Store::connect(StoreConfig::new(&args.mongo, database)).await?;
+    let store = MongoStore::connect(StoreConfig::new(&args.mongo, database)).await?;
     store.initialize(false).await.context("the benchmark needs a replica set; `passbook store init` makes one")?;
     let mut logs: Vec<Log> = (0..2).map(Log::new).collect();
     open_accounts(&store, &mut logs).await?;
@@ -112,7 +112,7 @@ async fn measure_all(args: &Args, database: &str) -> anyhow::Result<()> {
 }
 
 /// A first deposit into every account, so that what is measured finds them.
-async fn open_accounts(store: &Store, logs: &mut [Log]) -> anyhow::Result<()> {
+async fn open_accounts(store: &MongoStore, logs: &mut [Log]) -> anyhow::Result<()> {
     let log = &mut logs[0];
     for first in (0..MANY).step_by(5_000) {
         let records = (first..first + 5_000).map(|at| log.record(account(at), 1_000_000)).collect();
@@ -125,7 +125,7 @@ async fn open_accounts(store: &Store, logs: &mut [Log]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(store: &Store, logs: &mut [Log], case: Case) -> anyhow::Result<Round> {
+async fn measure(store: &MongoStore, logs: &mut [Log], case: Case) -> anyhow::Result<Round> {
     let work: Vec<Vec<PartitionBatch>> =
         logs.iter_mut().take(case.partitions.into()).map(|log| log.batches(case)).collect();
     let before = store.spent();
@@ -138,16 +138,16 @@ async fn measure(store: &Store, logs: &mut [Log], case: Case) -> anyhow::Result<
     Ok(Round { entries_per_second, elapsed, spent: store.spent().since(&before) })
 }
 
-async fn settle_in_order(store: &Store, batches: Vec<PartitionBatch>) -> anyhow::Result<()> {
+async fn settle_in_order(store: &MongoStore, batches: Vec<PartitionBatch>) -> anyhow::Result<()> {
     for batch in batches {
         apply(store, batch).await?;
     }
     Ok(())
 }
 
-async fn apply(store: &Store, batch: PartitionBatch) -> anyhow::Result<()> {
+async fn apply(store: &MongoStore, batch: PartitionBatch) -> anyhow::Result<()> {
     let records = batch.records.len();
-    let outcomes = store.apply(batch, SETTLED_AT, tokio::time::Instant::now() + TOO_LONG).await?;
+    let outcomes = store.apply(batch, SETTLED_AT, tokio::time::Instant::now() + TOO_LONG).await.whole()?;
     ensure!(outcomes.len() == records, "{} outcomes of {records} records", outcomes.len());
     Ok(())
 }
@@ -245,18 +245,21 @@ impl Log {
         self.next += 1;
         let amount = Amount::new(amount).expect("a benchmark's amount is positive");
         let currency = "EUR".parse().expect("the euro is a currency");
-        LogRecord::Command(Command {
+        let recorded_at = Timestamp::from_epoch_ms(1_750_000_000_000 + self.next as i64);
+        let command = Command {
             position,
-            recorded_at: Timestamp::from_epoch_ms(1_750_000_000_000 + self.next as i64),
+            recorded_at,
             account,
             action: Action::Deposit(Money { amount, currency }),
             reference: None,
             idempotency: None,
-        })
+        };
+        let content = Content::Command(command);
+        LogRecord { offset: position.offset(), recorded_at, stamped_by_broker: true, key: None, value: None, content }
     }
 
     fn batch(&self, records: Vec<LogRecord>) -> PartitionBatch {
-        PartitionBatch { topic: TOPIC.to_owned(), partition: self.partition, records }
+        PartitionBatch { topic: TOPIC.to_owned(), partition: self.partition, records, voids: Vec::new() }
     }
 
     /// xorshift64: no more random than it has to be.

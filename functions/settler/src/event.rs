@@ -6,6 +6,7 @@
 mod base64;
 mod headers;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,6 +40,9 @@ pub struct Record {
     pub offset: Offset,
     /// Milliseconds since 1970.
     pub timestamp: i64,
+    /// Whether that is the broker's own time (`LOG_APPEND_TIME`), or its writer's.
+    #[serde(default, rename = "timestampType", deserialize_with = "is_log_append_time")]
+    pub stamped_by_broker: bool,
     #[serde(default, deserialize_with = "base64::optional")]
     pub key: Option<Vec<u8>>,
     #[serde(default, deserialize_with = "base64::optional")]
@@ -66,6 +70,10 @@ impl fmt::Display for PartitionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
     }
+}
+
+fn is_log_append_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<Cow<'_, str>>::deserialize(deserializer)?.is_some_and(|kind| kind == "LOG_APPEND_TIME"))
 }
 
 fn by_partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PartitionRecords>, D::Error> {

@@ -1,8 +1,9 @@
 //! The Lambda function that settles the log: a Kafka event in, money moved, outcomes out.
 //!
-//! For each partition of the event, side by side: its records are read as commands, applied in one transaction with the
-//! fence that says so, and their outcomes published to `passbook.outcomes`. Only then is the partition done. One that is
-//! not is reported record by record, so that it is delivered again, and holds up no other.
+//! For each partition of the event, side by side: its records are read as commands, applied in transactions with the fence
+//! that says so, and their outcomes published to `passbook.outcomes`. Only then are they done, and the fence is told that
+//! they are published. What is not done is reported record by record, so that it is delivered again; it holds up neither
+//! other partitions nor the records before it.
 //!
 //! Promises: every record of the log ends as one outcome, published at least once: a partition delivered again changes
 //! nothing and publishes what became of it the first time. A record that nobody can read is set aside and ends as
@@ -10,13 +11,14 @@
 //! that do not go together are an ERROR in this function's log, said once, and the partition is settled no further until
 //! an operator has looked.
 //!
-//! Bounds: an event (6 MB at most) and what is made of it are held in memory at once. Applying ends early enough to leave
+//! Bounds: an event (6 MB at most) and what is made of it are held in memory at once, and of the accounts what one
+//! transaction touches (16 MB at most). Applying ends early enough to leave
 //! time for publishing, and publishing early enough to answer before Lambda ends the function.
 
 mod deadline;
 mod event;
+mod faults;
 mod partition;
-mod refusals;
 mod response;
 mod settler;
 

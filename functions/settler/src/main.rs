@@ -8,7 +8,7 @@ use anyhow::Context;
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
 use ledger::Timestamp;
 use ledger_log::{Cluster, KafkaOutcomeLog, LogConfig};
-use ledger_store::{Store, StoreConfig};
+use ledger_store::{MongoStore, StoreConfig};
 use settler::{Deadlines, KafkaEvent, PUBLISH_TIMEOUT, Settler};
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ fn stop(reason: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(settler: Arc<Settler<Store, KafkaOutcomeLog>>) -> Result<(), Error> {
+async fn serve(settler: Arc<Settler<MongoStore, KafkaOutcomeLog>>) -> Result<(), Error> {
     run_concurrent(service_fn(move |event: LambdaEvent<KafkaEvent>| {
         let settler = settler.clone();
         async move {
@@ -59,10 +59,10 @@ fn log_as_json() {
 }
 
 /// Neither the log nor the store has to be there: both are first spoken to when an event needs them.
-async fn open_settler() -> anyhow::Result<Arc<Settler<Store, KafkaOutcomeLog>>> {
+async fn open_settler() -> anyhow::Result<Arc<Settler<MongoStore, KafkaOutcomeLog>>> {
     let (log, store) = read_config()?;
     let cluster = Cluster::find(&log).await.context("the brokers cannot be found")?;
-    Ok(Arc::new(Settler::new(Store::connect(store).await?, cluster.outcome_log(PUBLISH_TIMEOUT)?)))
+    Ok(Arc::new(Settler::new(MongoStore::connect(store).await?, cluster.outcome_log(PUBLISH_TIMEOUT)?)))
 }
 
 fn read_config() -> anyhow::Result<(LogConfig, StoreConfig)> {

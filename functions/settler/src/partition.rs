@@ -1,51 +1,43 @@
 //! One partition: records to commands, and what became of them to outcomes.
 
-use ledger::{Offset, Position, Timestamp};
+use std::collections::HashMap;
+
+use ledger::{Offset, Timestamp};
 use ledger_log::{OutcomeRecord, Traceparent};
-use ledger_store::{Applied, AppliedOutcome, DeadLetter, LogRecord, PartitionBatch};
+use ledger_store::{Applied, AppliedOutcome, Content, LogRecord, PartitionBatch};
 use ledger_wire::answer::{OutcomeBody, UnreadableBody};
 use ledger_wire::record::{Place, decode};
 
 use crate::event::{PartitionName, Record};
 
-/// Why a command of a generation that is over is not applied: its id, which the client holds, names another log.
-const STALE: &str = "the command was written for a generation of the topic that is over, by an `api` running since before \
-                     the topic was created anew; nothing of it was applied";
+/// The traces of the records that have one.
+pub(crate) type Traces = HashMap<Offset, Traceparent>;
 
-/// Reads the records; `stale` are the offsets, in order, of those to be set aside under the ids they were accepted by.
-pub(crate) fn read(name: &PartitionName, records: &[Record], stale: &[Offset]) -> PartitionBatch {
-    let read = |record: &Record| match read_record(name, record) {
-        LogRecord::Command(command) if stale.binary_search(&record.offset).is_ok() => {
-            LogRecord::Unreadable(dead_letter(record, Some(command.position), STALE.to_owned()))
-        }
-        read => read,
+/// Reads the records, bytes and all; of each the trace is kept beside them.
+pub(crate) fn read(name: &PartitionName, records: Vec<Record>) -> (PartitionBatch, Traces) {
+    let mut traces = Traces::new();
+    let read = |record: Record| {
+        let Record { offset, timestamp, stamped_by_broker, key, value, traceparent } = record;
+        traces.extend(traceparent.map(|trace| (offset, trace)));
+        let recorded_at = Timestamp::from_epoch_ms(timestamp);
+        let place = Place { partition: name.partition, offset, recorded_at };
+        let content = match decode(place, key.as_deref(), value.as_deref()) {
+            Ok(command) => Content::Command(command),
+            Err(unreadable) => Content::Unreadable(unreadable.to_string()),
+        };
+        LogRecord { offset, recorded_at, stamped_by_broker, key, value, content }
     };
-    PartitionBatch { topic: name.topic.clone(), partition: name.partition, records: records.iter().map(read).collect() }
-}
-
-fn read_record(name: &PartitionName, record: &Record) -> LogRecord {
-    let place = Place { partition: name.partition, offset: record.offset, recorded_at: recorded_at(record) };
-    match decode(place, record.key.as_deref(), record.value.as_deref()) {
-        Ok(command) => LogRecord::Command(command),
-        Err(unreadable) => LogRecord::Unreadable(dead_letter(record, None, unreadable.to_string())),
-    }
-}
-
-fn dead_letter(record: &Record, accepted_as: Option<Position>, why: String) -> DeadLetter {
-    let (key, value) = (record.key.clone(), record.value.clone());
-    DeadLetter { offset: record.offset, recorded_at: recorded_at(record), key, value, accepted_as, why }
-}
-
-fn recorded_at(record: &Record) -> Timestamp {
-    Timestamp::from_epoch_ms(record.timestamp)
+    let records = records.into_iter().map(read).collect();
+    (PartitionBatch { topic: name.topic.clone(), partition: name.partition, records, voids: Vec::new() }, traces)
 }
 
 /// The outcomes as they are published, each with the trace of its command.
 pub(crate) fn outcome_records(
     outcomes: &[AppliedOutcome],
-    records: Vec<Record>,
+    traces: &mut Traces,
 ) -> Result<Vec<OutcomeRecord>, serde_json::Error> {
-    outcomes.iter().zip(records).map(|(outcome, record)| outcome_record(outcome, record.traceparent)).collect()
+    let record = |outcome: &AppliedOutcome| outcome_record(outcome, traces.remove(&outcome.position.offset()));
+    outcomes.iter().map(record).collect()
 }
 
 fn outcome_record(

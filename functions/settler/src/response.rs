@@ -1,7 +1,7 @@
 use ledger::Offset;
 use serde::Serialize;
 
-use crate::event::{PartitionName, Record};
+use crate::event::PartitionName;
 
 /// What Lambda is told of a batch. Empty: all of it is done.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,13 +23,11 @@ pub struct ItemIdentifier {
     pub offset: Offset,
 }
 
-/// Every record of a partition, to be reported should the partition fail. Lambda delivers again what is reported and
-/// nothing else, so each of them has to be named.
-pub(crate) fn failures_of(name: &PartitionName, records: &[Record]) -> Vec<BatchItemFailure> {
-    let failure = |record: &Record| BatchItemFailure {
-        item_identifier: ItemIdentifier { partition: name.to_string(), offset: record.offset },
-    };
-    records.iter().map(failure).collect()
+/// Records of a partition, to be delivered again. Lambda delivers again what is reported and nothing else, so each of them
+/// has to be named.
+pub(crate) fn failures_of(name: &PartitionName, offsets: impl IntoIterator<Item = Offset>) -> Vec<BatchItemFailure> {
+    let failure = |offset| BatchItemFailure { item_identifier: ItemIdentifier { partition: name.to_string(), offset } };
+    offsets.into_iter().map(failure).collect()
 }
 
 #[cfg(test)]
@@ -39,8 +37,7 @@ mod tests {
     #[test]
     fn failures_have_the_shape_that_lambda_reads() {
         let name = "passbook.commands-3".parse().unwrap();
-        let record: Record = serde_json::from_str(r#"{"offset":100,"timestamp":1}"#).unwrap();
-        let response = BatchResponse { batch_item_failures: failures_of(&name, &[record]) };
+        let response = BatchResponse { batch_item_failures: failures_of(&name, [100]) };
         assert_eq!(
             serde_json::to_string(&response).unwrap(),
             r#"{"batchItemFailures":[{"itemIdentifier":{"partition":"passbook.commands-3","offset":100}}]}"#

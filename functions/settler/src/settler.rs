@@ -3,15 +3,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use ledger::{Offset, Timestamp};
 use ledger_log::{OutcomeLog, PublishError};
-use ledger_store::ApplyFailure::Refused;
-use ledger_store::FenceRefusal::OlderGeneration;
-use ledger_store::{Applied, AppliedOutcome, ApplyError, Settling};
+use ledger_store::{Applied, AppliedOutcome, ApplyError, Report, Settling};
 use tokio::time::timeout_at;
 
 use crate::deadline::Deadlines;
-use crate::event::{KafkaEvent, PartitionName, PartitionRecords, Record};
-use crate::partition::{outcome_records, read};
-use crate::refusals::Refusals;
+use crate::event::{KafkaEvent, PartitionName, PartitionRecords};
+use crate::faults::Faults;
+use crate::partition::{Traces, outcome_records, read};
 use crate::response::{BatchItemFailure, BatchResponse, failures_of};
 
 /// The longest an outcome may take to be confirmed; librdkafka may notice up to a second late.
@@ -22,7 +20,7 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Settler<S, O> {
     store: S,
     outcomes: O,
-    refusals: Refusals,
+    faults: Faults,
 }
 
 /// Why a partition is to be delivered again.
@@ -36,8 +34,6 @@ enum Failure {
     OutOfTime,
     #[error("an outcome cannot be written: {0}")]
     NotWritten(#[from] serde_json::Error),
-    #[error("the store has {outcomes} outcomes for {records} records; none is published")]
-    NotOneEach { outcomes: usize, records: usize },
 }
 
 impl Failure {
@@ -45,7 +41,6 @@ impl Failure {
     const fn is_final(&self) -> bool {
         match self {
             Self::NotApplied(error) => !error.retry_helps(),
-            Self::NotOneEach { .. } => true,
             Self::NotPublished(_) | Self::OutOfTime | Self::NotWritten(_) => false,
         }
     }
@@ -53,7 +48,7 @@ impl Failure {
 
 impl<S: Settling, O: OutcomeLog> Settler<S, O> {
     pub fn new(store: S, outcomes: O) -> Self {
-        Self { store, outcomes, refusals: Refusals::default() }
+        Self { store, outcomes, faults: Faults::default() }
     }
 
     /// Settles every partition of an event and names the records of those that failed.
@@ -71,52 +66,57 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         deadlines: Deadlines,
     ) -> Vec<BatchItemFailure> {
         let PartitionRecords { name, mut records } = partition;
-        // Lambda delivers them in order, and the store refuses a batch that is not: sorting makes sure of it.
+        // Lambda delivers them in order, and the store takes no others: sorting makes sure of it.
         records.sort_unstable_by_key(|record| record.offset);
-        let failures = failures_of(&name, &records);
-        let result = async {
-            let outcomes = self.apply(&name, &records, settled_at, deadlines).await?;
-            if outcomes.len() != records.len() {
-                return Err(Failure::NotOneEach { outcomes: outcomes.len(), records: records.len() });
-            }
-            let records = outcome_records(&outcomes, records)?;
-            timeout_at(deadlines.publish, self.outcomes.publish(&records)).await.map_err(|_| Failure::OutOfTime)??;
-            Ok(outcomes)
+        let offsets: Vec<Offset> = records.iter().map(|record| record.offset).collect();
+        let (batch, traces) = read(&name, records);
+        let Report { outcomes, unpublished, failure } = self.store.apply(batch, settled_at, deadlines.apply).await;
+        let published = self.publish(&name, &outcomes, traces, deadlines).await;
+        let done = if published.is_ok() { outcomes.len() } else { 0 };
+        if published.is_ok() && unpublished.is_none() {
+            self.mark_published(&name, &outcomes).await;
         }
-        .await;
-        match result {
-            Ok(outcomes) => {
-                self.refusals.forget(name.partition);
-                log_settled(&name, &outcomes);
-                Vec::new()
-            }
-            Err(failure) => {
-                self.log_failure(&name, &failures, &failure);
-                failures
-            }
+        if done > 0 {
+            log_settled(&name, &outcomes);
         }
+        match published.err().or(failure.map(Failure::NotApplied)) {
+            None => self.faults.forget(name.partition),
+            Some(failure) => self.log_failure(&name, &offsets[done..], &failure),
+        }
+        failures_of(&name, offsets.into_iter().skip(done))
     }
 
-    /// Applies the records; those of an older generation, which only the books can tell, are set aside in a second go.
-    async fn apply(
+    async fn publish(
         &self,
         name: &PartitionName,
-        records: &[Record],
-        settled_at: Timestamp,
+        outcomes: &[AppliedOutcome],
+        mut traces: Traces,
         deadlines: Deadlines,
-    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
-        let apply = |stale: &[Offset]| self.store.apply(read(name, records, stale), settled_at, deadlines.apply);
-        match apply(&[]).await {
-            Err(ApplyError { failure: Refused(OlderGeneration { offsets, .. }), .. }) => apply(&offsets).await,
-            applied => applied,
+    ) -> Result<(), Failure> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let records = outcome_records(outcomes, &mut traces)?;
+        timeout_at(deadlines.publish, self.outcomes.publish(&records)).await.map_err(|_| Failure::OutOfTime)??;
+        tracing::trace!(topic = name.topic, partition = name.partition, "published");
+        Ok(())
+    }
+
+    /// Tells the fence. Where that fails, the same outcomes are published once more: nothing is lost by it.
+    async fn mark_published(&self, name: &PartitionName, outcomes: &[AppliedOutcome]) {
+        let Some(last) = outcomes.last().map(|outcome| outcome.position) else { return };
+        let (topic, partition) = (&name.topic, name.partition);
+        let marked = self.store.mark_published(topic, partition, last.generation(), last.offset() + 1).await;
+        if let Err(error) = marked {
+            tracing::debug!(topic, partition, %error, "the fence was not told what is published");
         }
     }
 
     /// Where delivering again cannot help, somebody has to look: an error, once. Anything else passes.
-    fn log_failure(&self, name: &PartitionName, failures: &[BatchItemFailure], failure: &Failure) {
+    fn log_failure(&self, name: &PartitionName, offsets: &[Offset], failure: &Failure) {
         let PartitionName { topic, partition } = name;
-        let (records, offset) = (failures.len(), failures.first().map(|first| first.item_identifier.offset));
-        if failure.is_final() && self.refusals.is_news(*partition, &failure.to_string()) {
+        let (records, offset) = (offsets.len(), offsets.first());
+        if failure.is_final() && self.faults.is_news(*partition, &failure.to_string()) {
             tracing::error!(
                 topic,
                 partition,
@@ -147,7 +147,7 @@ fn log_settled(name: &PartitionName, outcomes: &[AppliedOutcome]) {
             }
             Applied::Unreadable(_) => {}
             Applied::Settled(settled) => {
-                tracing::debug!(id = %settled.id(), status = settled.entry.status.name(), "settled");
+                tracing::debug!(id = %settled.id(), status = settled.entry.line.standing().name(), "settled");
             }
         }
     }

@@ -4,17 +4,21 @@
 //! one moment, the check may run while the log is being settled. MongoDB keeps that moment readable for five minutes.
 
 use backon::Retryable;
-use ledger::AccountId;
+use ledger::{AccountId, COMMANDS, Entry, Page, Position, TransactionId};
 use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::SessionOptions;
 use mongodb::{ClientSession, SessionCursor};
 
-use super::Store;
-use super::commit::backoff;
-use super::rows::name_of;
-use crate::audit::{Chain, Checked, Difference, Sums};
+use super::MongoStore;
+use super::rows::{each_in_session, name_of};
+use crate::apply::backoff;
+use crate::audit::{Chain, Checked, Difference, Outcomes, Sums};
 use crate::error::StoreError;
-use crate::shape::{ACCOUNTS, Fields, PAGES, StoredPage, read_account, read_contra, read_open_page, read_page};
+use crate::fence::Fence;
+use crate::shape::{
+    ACCOUNTS, DEAD_LETTERS, FENCES, Fields, PAGES, UNBOOKED, read_account_as_it_is, read_contra, read_fence,
+    read_open_page_as_it_is, read_page,
+};
 
 /// A snapshot of collections that have just been made is refused for a moment.
 const ATTEMPTS: usize = 20;
@@ -44,9 +48,9 @@ impl From<Difference> for End {
     }
 }
 
-impl Store {
-    /// Whether debits equal credits in every currency, every account holds what its open holds come to, and every
-    /// account's entries, from the first to the last, follow from each other and have not been changed.
+impl MongoStore {
+    /// Whether debits equal credits in every currency, every account is sound, every account's entries, from the first to
+    /// the last, follow from each other and have not been changed, and every record that was applied has its outcome.
     ///
     /// # Errors
     /// When MongoDB fails, or has a document that this program did not write.
@@ -65,15 +69,15 @@ impl Store {
 
     async fn check_all(&self, checked: &mut Checked) -> Result<(), End> {
         let options = SessionOptions::builder().snapshot(true).build();
-        let mut session = self.client.start_session().with_options(options).await?;
+        let mut session = self.books.client.start_session().with_options(options).await?;
         let by_id = doc! { "_id": 1 };
-        let (accounts, pages) = (self.collection(ACCOUNTS), self.collection(PAGES));
+        let (accounts, pages) = (self.books.collection(ACCOUNTS), self.books.collection(PAGES));
         let accounts = accounts.find(doc! {}).sort(by_id.clone()).batch_size(BATCH);
         let mut accounts = accounts.session(&mut session).await?;
         let pages = pages.find(doc! {}).sort(by_id).batch_size(BATCH);
         let mut pages = Pages { cursor: pages.session(&mut session).await?, next: None };
         pages.advance(&mut session).await?;
-        let mut sums = Sums::default();
+        let (mut sums, mut outcomes) = (Sums::default(), Outcomes::default());
         while accounts.advance(&mut session).await? {
             let fields = Fields(accounts.current());
             let id = fields.text("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, name_of(fields.0)))?;
@@ -82,10 +86,46 @@ impl Store {
                 continue;
             }
             let row = accounts.current().to_owned();
-            sums.add(&check_account(&row, &mut pages, &mut session, checked).await?);
+            sums.add(&check_account(&row, &mut pages, &mut session, checked, &mut outcomes).await?);
         }
         pages.expect_none_before(None)?;
-        sums.difference().map_or(Ok(()), |difference| Err(difference.into()))
+        if let Some(difference) = sums.difference() {
+            return Err(difference.into());
+        }
+        self.count_unbooked(&mut session, &mut outcomes).await?;
+        let fences = self.fences_in(&mut session).await?;
+        outcomes.difference(&fences).map_or(Ok(()), |difference| Err(difference.into()))
+    }
+
+    /// What stands in no book: unbooked outcomes and dead letters.
+    async fn count_unbooked(&self, session: &mut ClientSession, outcomes: &mut Outcomes) -> Result<(), StoreError> {
+        let id = doc! { "_id": 1 };
+        let (unbooked, letters) = (self.books.collection(UNBOOKED), self.books.collection(DEAD_LETTERS));
+        let ids = unbooked.find(doc! {}).projection(id.clone()).batch_size(BATCH);
+        let cursor = ids.session(&mut *session).await?;
+        each_in_session(cursor, session, UNBOOKED, |fields| {
+            outcomes.add(fields.parsed::<TransactionId>("_id")?.position);
+            Ok(())
+        })
+        .await?;
+        let ids = letters.find(doc! {}).projection(id).batch_size(BATCH);
+        let cursor = ids.session(&mut *session).await?;
+        each_in_session(cursor, session, DEAD_LETTERS, |fields| {
+            outcomes.add(fields.parsed::<Position>("_id")?);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn fences_in(&self, session: &mut ClientSession) -> Result<Vec<Fence>, StoreError> {
+        let cursor = self.books.collection(FENCES).find(doc! { "topic": COMMANDS }).session(&mut *session).await?;
+        let mut fences = Vec::new();
+        each_in_session(cursor, session, FENCES, |fields| {
+            fences.push(read_fence(fields)?);
+            Ok(())
+        })
+        .await?;
+        Ok(fences)
     }
 }
 
@@ -94,29 +134,35 @@ async fn check_account(
     pages: &mut Pages,
     session: &mut ClientSession,
     checked: &mut Checked,
+    outcomes: &mut Outcomes,
 ) -> Result<ledger::Account, End> {
     let fields = Fields(row);
     let id: AccountId = fields.parsed("_id").map_err(|wrong| wrong.in_document(ACCOUNTS, name_of(row)))?;
     let wrong = |wrong: crate::shape::Malformed| wrong.in_document(ACCOUNTS, &id);
-    let account = read_account(fields, id.clone()).map_err(wrong)?;
-    let open = read_open_page(fields).map_err(wrong)?;
+    let account = read_account_as_it_is(fields, id.clone()).map_err(wrong)?;
+    let open = read_open_page_as_it_is(fields).map_err(wrong)?;
     let mut chain = Chain::new(&account.id);
     pages.expect_none_before(Some(&id))?;
     while let Some(page) = pages.next.take_if(|page| page.account == id) {
-        chain.follow_page(page.number, &page.entries, &page.head)?;
-        checked.entries += page.entries.len() as u64;
+        chain.follow_page(&page)?;
+        count(&page.entries, checked, outcomes);
         pages.advance(session).await?;
     }
     chain.end(&account, &open.entries)?;
-    checked.entries += open.entries.len() as u64;
+    count(&open.entries, checked, outcomes);
     checked.accounts += 1;
     Ok(account)
+}
+
+fn count(entries: &[Entry], checked: &mut Checked, outcomes: &mut Outcomes) {
+    checked.entries += entries.len() as u64;
+    entries.iter().for_each(|entry| outcomes.add(entry.position));
 }
 
 /// The pages in the order of their accounts, one ahead.
 struct Pages {
     cursor: SessionCursor<RawDocumentBuf>,
-    next: Option<StoredPage>,
+    next: Option<Page>,
 }
 
 impl Pages {

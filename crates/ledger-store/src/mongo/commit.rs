@@ -1,22 +1,12 @@
 //! Commits, and asks again while nobody knows whether it did and there is time.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use mongodb::ClientSession;
 use mongodb::error::{Error, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use tokio::time::{Instant, sleep};
 
+use crate::apply::backoff;
 use crate::error::StoreError;
-
-/// Tries again soon, then less often; whoever calls sets the end.
-pub(super) fn backoff() -> ExponentialBuilder {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(2))
-        .with_max_delay(Duration::from_millis(250))
-        .with_max_times(10_000)
-        .with_jitter()
-}
 
 /// To commit again what was committed changes nothing, so the question may be repeated.
 pub(super) async fn commit(session: &mut ClientSession, until: Instant) -> Result<(), StoreError> {

@@ -8,12 +8,12 @@
 use std::collections::{HashMap, HashSet};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use ledger::{AccountId, Entry, Outcome, Position, TransactionId};
+use ledger::{AccountId, Entry, Generation, Outcome, Partition, Position, TransactionId};
 use mongodb::bson::{Document, doc};
 
 use super::rows::{WHOLE_REPLY, each};
-use super::{Store, committed};
-use crate::batch::DeadLetter;
+use super::{Mongo, committed};
+use crate::batch::{Applied, DeadLetter, LogRecord};
 use crate::error::StoreError;
 use crate::shape::{
     ACCOUNTS, DEAD_LETTERS, PAGES, UNBOOKED, read_dead_letter, read_open_page, read_page, read_unbooked, stream_start,
@@ -29,7 +29,7 @@ pub(super) struct Near {
     turned: HashSet<AccountId>,
 }
 
-impl Store {
+impl Mongo {
     /// The outcome of a command that has been settled.
     pub(super) async fn find_outcome(&self, id: &TransactionId) -> Result<Option<Outcome>, StoreError> {
         let ids = std::slice::from_ref(id);
@@ -38,6 +38,28 @@ impl Store {
             self.find_in_turned_pages(ids, &mut near).await?;
         }
         Ok(near.outcomes.remove(&id.position))
+    }
+
+    /// What became of records that have been applied.
+    pub(super) async fn find_all(
+        &self,
+        partition: Partition,
+        generation: Generation,
+        records: &[LogRecord],
+    ) -> Result<Vec<(Position, Applied)>, StoreError> {
+        let positions: Vec<_> = records.iter().map(|record| record.position(generation, partition)).collect();
+        let ids = records.iter().zip(&positions).filter_map(|(record, position)| record.id_at(*position));
+        let mut ids: Vec<TransactionId> = ids.collect();
+        let mut near = self.find_near(&ids).await?;
+        let missing: Vec<_> =
+            positions.iter().copied().filter(|position| !near.outcomes.contains_key(position)).collect();
+        let unreadable = if missing.is_empty() { HashMap::new() } else { self.find_dead_letters(&missing).await? };
+        ids.retain(|id| !near.outcomes.contains_key(&id.position) && !unreadable.contains_key(&id.position));
+        self.find_in_turned_pages(&ids, &mut near).await?;
+        let settled = near.outcomes.into_iter().map(|(position, outcome)| (position, Applied::Settled(outcome)));
+        let letters = unreadable.into_iter().map(|(position, letter)| (position, Applied::Unreadable(letter)));
+        // A dead letter first: where both are there, what stands in the book was settled.
+        Ok(letters.chain(settled).collect())
     }
 
     /// The outcomes that stand in open pages, and those that stand in no book.

@@ -6,7 +6,7 @@ use ledger::{Generation, Partition, Timestamp};
 use mongodb::bson::doc;
 use tokio::time::Instant;
 
-use super::Store;
+use super::MongoStore;
 use super::commit::commit;
 use super::{committed, durable};
 use crate::error::{GenerationError, StoreError};
@@ -17,7 +17,7 @@ use crate::shape::{FENCES, fence_document, fence_id};
 /// How long a commit may stay unknown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Store {
+impl MongoStore {
     /// Sets the fences of a topic that is about to be created, or has just been. To begin a generation again of which
     /// nothing has been applied changes nothing. What an older generation left unsettled is the caller's to look after
     /// before: its log is gone. `began_at` is a moment when it was gone and the new one was not there yet, by the clock
@@ -34,30 +34,19 @@ impl Store {
     ) -> Result<(), GenerationError> {
         let fences: Vec<Fence> = self.fences().await?.into_iter().filter(|fence| fence.topic == topic).collect();
         check_may_begin(topic, partitions, generation, &fences)?;
-        let beginning = |partition| Fence::at_beginning(topic, partition, generation, began_at);
-        self.set_fences(topic, partitions, beginning).await.map_err(GenerationError::from)
+        let beginnings = Fence::begin(topic, partitions, generation, began_at, &fences);
+        self.set_fences(&beginnings).await.map_err(GenerationError::from)
     }
 
-    async fn set_fences(
-        &self,
-        topic: &str,
-        partitions: Partition,
-        beginning: impl Fn(Partition) -> Fence,
-    ) -> Result<(), StoreError> {
-        let collection = self.collection(FENCES);
-        let mut session = self.client.start_session().await?;
+    async fn set_fences(&self, beginnings: &[Fence]) -> Result<(), StoreError> {
+        let collection = self.books.collection(FENCES);
+        let mut session = self.books.client.start_session().await?;
         session.start_transaction().read_concern(committed()).write_concern(durable()).await?;
-        for partition in 0..partitions {
-            let fence = fence_document(&beginning(partition));
-            let id = doc! { "_id": fence_id(topic, partition) };
-            collection.update_one(id, doc! { "$set": fence }).upsert(true).session(&mut session).await?;
+        for fence in beginnings {
+            let id = doc! { "_id": fence_id(&fence.topic, fence.partition) };
+            let set = doc! { "$set": fence_document(fence) };
+            collection.update_one(id, set).upsert(true).session(&mut session).await?;
         }
-        // The fence of a partition that is no more moves on too: without one, or with the old one, the old generation's
-        // transactions of that partition would be called accepted for ever.
-        let gone = doc! { "topic": topic, "partition": { "$gte": i32::from(partitions) } };
-        let mut over = fence_document(&beginning(partitions));
-        over.remove("partition");
-        collection.update_many(gone, doc! { "$set": over }).session(&mut session).await?;
         commit(&mut session, Instant::now() + PATIENCE).await
     }
 }

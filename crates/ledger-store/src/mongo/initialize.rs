@@ -7,7 +7,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use super::{Store, client_options};
+use super::{MongoStore, client_options};
 use crate::error::{StoreError, code};
 use crate::shape::{COLLECTIONS, DEAD_LETTERS, KEYS, PAGES};
 
@@ -17,7 +17,7 @@ const NAMESPACE_EXISTS: i32 = 48;
 const PRIMARY_INTERVAL: Duration = Duration::from_millis(50);
 const PRIMARY_LOOKS: usize = 600;
 
-impl Store {
+impl MongoStore {
     /// Creates what is missing. With `single_node_replica_set`, first makes the server a replica set of one where it
     /// was started as a member of a set that has not been initiated.
     ///
@@ -31,13 +31,13 @@ impl Store {
             self.create_collection(name).await?;
         }
         for (collection, index) in indexes() {
-            self.collection(collection).create_index(index).await?;
+            self.books.collection(collection).create_index(index).await?;
         }
         Ok(())
     }
 
     async fn create_collection(&self, name: &str) -> Result<(), StoreError> {
-        match self.database.create_collection(name).await {
+        match self.books.database.create_collection(name).await {
             Err(error) if code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
             created => Ok(created?),
         }
@@ -45,7 +45,7 @@ impl Store {
 
     /// Speaks to the one server directly: as long as there is no replica set, there is no primary to select.
     async fn initiate_replica_set(&self) -> Result<(), StoreError> {
-        let mut options = client_options(&self.config).await?;
+        let mut options = client_options(&self.books.config).await?;
         let [address] = options.hosts.as_slice() else {
             return Err(StoreError::Setup("a replica set of one node has one address".to_owned()));
         };
@@ -96,12 +96,12 @@ async fn await_primary(admin: &Database) -> Result<(), StoreError> {
 fn indexes() -> [(&'static str, IndexModel); 5] {
     let index = |field: &str, options| IndexModel::builder().keys(doc! { field: 1 }).options(options).build();
     let sparse = IndexOptions::builder().sparse(true).build();
-    let until_expiry = IndexOptions::builder().expire_after(Duration::ZERO).build();
+    let swept = IndexOptions::builder().expire_after(Duration::ZERO).build();
     [
         (PAGES, index("first", IndexOptions::default())),
         (PAGES, index("others", sparse.clone())),
         (PAGES, index("holds", sparse.clone())),
         (DEAD_LETTERS, index("accepted_as", sparse)),
-        (KEYS, index("expires_at", until_expiry)),
+        (KEYS, index("swept_at", swept)),
     ]
 }

@@ -1,23 +1,23 @@
 //! Reads: what became of a command, what stands in an account.
 
-use ledger::{AccountId, COMMANDS, Offset, Outcome, Position, TransactionId, page_number};
+use ledger::{AccountId, COMMANDS, Outcome, TransactionId, page_number};
 use mongodb::bson::{RawDocumentBuf, doc};
 
 use super::rows::each;
-use super::{Store, committed};
+use super::{Mongo, MongoStore, committed};
 use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT};
 use crate::error::StoreError;
-use crate::fence::Fence;
+use crate::fence::{Fence, Standing, standing};
 use crate::shape::{
     ACCOUNTS, FENCES, Fields, PAGES, fence_id, page_id, read_account_view, read_fence, read_open_page, read_page,
     with_last_entry,
 };
 
-impl Store {
+impl MongoStore {
     /// The fence of every partition that has one, by topic and partition.
     pub async fn fences(&self) -> Result<Vec<Fence>, StoreError> {
         let mut fences = Vec::new();
-        let cursor = self.collection(FENCES).find(doc! {}).read_concern(committed()).await?;
+        let cursor = self.books.collection(FENCES).find(doc! {}).read_concern(committed()).await?;
         each(cursor, FENCES, |fields| {
             fences.push(read_fence(fields)?);
             Ok(())
@@ -26,16 +26,26 @@ impl Store {
         fences.sort_unstable_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         Ok(fences)
     }
+}
 
+impl Mongo {
     /// The fence is read before the entry: what is below it by then has been written by then.
     pub(super) async fn look_up(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
         let fence_id = fence_id(COMMANDS, id.position.partition());
-        let row = self.collection(FENCES).find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
+        let fences = self.collection(FENCES);
+        let row = fences.find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
         let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
-        if !has_passed(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
-            return Ok(Lookup::Accepted);
+        match standing(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
+            Standing::Passed => self.look_up_passed(id).await,
+            Standing::ToCome => Ok(Lookup::Accepted),
+            Standing::Impossible => Ok(Lookup::NotFound),
+            // A generation that was begun has a fence for each of its partitions.
+            Standing::NoFence => {
+                let begun = fences.find_one(doc! { "topic": COMMANDS, "partitions": { "$gt": 0 } });
+                let begun = begun.read_concern(committed()).await?.is_some();
+                Ok(if begun { Lookup::NotFound } else { Lookup::Accepted })
+            }
         }
-        self.look_up_passed(id).await
     }
 
     /// What became of a command whose partition's fence is known to have passed it.
@@ -96,11 +106,4 @@ impl Store {
         let accounts = self.collection(ACCOUNTS);
         Ok(accounts.find_one(doc! { "_id": id.as_str() }).projection(projection).read_concern(committed()).await?)
     }
-}
-
-/// Whether a partition whose fence is at this generation and offset has left the position behind, settled or not: with the
-/// next generation, what was not settled of this one never will be.
-pub(super) fn has_passed(fence: Option<(ledger::Generation, Offset)>, position: Position) -> bool {
-    fence
-        .is_some_and(|(generation, next_offset)| (position.generation(), position.offset()) < (generation, next_offset))
 }

@@ -34,7 +34,8 @@ pub(super) async fn each(
     Ok(())
 }
 
-fn read_row(
+/// Reads one document.
+pub(super) fn read_row(
     row: &RawDocument,
     collection: &'static str,
     read: &mut impl FnMut(Fields<'_>) -> Result<(), Malformed>,

@@ -22,9 +22,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::pace::Pace;
 use super::committed;
-use super::read::has_passed;
 use super::rows::each;
 use crate::error::StoreError;
+use crate::fence::{Standing, standing};
 use crate::shape::{FENCES, read_fence};
 
 /// How long a look may take, before it counts as one that has failed.
@@ -43,7 +43,12 @@ struct Shared {
     is_running: Mutex<bool>,
 }
 
-type Fences = HashMap<Partition, (Generation, Offset)>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Fences {
+    places: HashMap<Partition, (Generation, Offset)>,
+    /// Whether the generation was begun, with a fence for each of its partitions.
+    are_begun: bool,
+}
 
 /// The fences as they were last seen, and what the last look has come to.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +85,11 @@ impl FenceWatch {
         let mut seen = self.0.seen.subscribe();
         let looks_before = seen.borrow().looks;
         self.run();
-        let passes = |seen: &Seen| has_passed(seen.fences.get(&position.partition()).copied(), position);
+        let passes = |seen: &Seen| match standing(seen.fences.places.get(&position.partition()).copied(), position) {
+            Standing::Passed | Standing::Impossible => true,
+            Standing::ToCome => false,
+            Standing::NoFence => seen.fences.are_begun,
+        };
         if timeout_at(until, seen.wait_for(passes)).await.is_ok() {
             return Ok(Waited::Passed);
         }
@@ -145,12 +154,13 @@ impl Shared {
     }
 
     async fn look(&self) -> Result<Fences, StoreError> {
-        let mut fences = HashMap::new();
+        let mut fences = Fences::default();
         let collection = self.database.collection::<RawDocumentBuf>(FENCES);
         let cursor = collection.find(doc! { "topic": COMMANDS }).read_concern(committed()).await?;
         each(cursor, FENCES, |fields| {
             let fence = read_fence(fields)?;
-            fences.insert(fence.partition, (fence.generation, fence.next_offset));
+            fences.places.insert(fence.partition, (fence.generation, fence.next_offset));
+            fences.are_begun |= fence.partitions.is_some();
             Ok(())
         })
         .await?;

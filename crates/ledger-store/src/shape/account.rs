@@ -1,13 +1,18 @@
 //! `accounts`: what settling needs of an account, and its open page.
 //!
 //! ```text
-//! { _id: "alice", currency, status, balance, held, overdraft_limit, holds: [{ request, remaining, expires_at }],
+//! { _id: "alice", currency, status, balance, held, overdraft_limit, holds: { "000g…": { remaining, expires_at }, … },
 //!   sequence, head, opened_at, page: [entry, …] }
 //! ```
 //!
+//! Open holds are named by their requests, so that an update names only those that changed. An account is checked
+//! ([`Account::check`]) whenever it is read: one that cannot be is malformed, and nothing is settled on it.
+//!
 //! When the account was last written, its last entry says: each field that an update sets costs MongoDB time.
 
-use ledger::{Account, AccountChange, AccountId, Entry, Hold, Status, Timestamp, page_sequences, turned_pages};
+use ledger::{
+    Account, AccountChange, AccountId, Entry, Hold, OpenPage as NewEntries, Status, Timestamp, Unsound, check_open_page,
+};
 use mongodb::bson::{Document, doc};
 
 use super::entry::{read_entries, write_entry};
@@ -38,7 +43,15 @@ pub(crate) fn with_last_entry() -> Document {
     projection
 }
 
+/// An account that can be.
 pub(crate) fn read_account(fields: Fields<'_>, id: AccountId) -> Result<Account, Malformed> {
+    let account = read_account_as_it_is(fields, id)?;
+    account.check()?;
+    Ok(account)
+}
+
+/// An account, sound or not.
+pub(crate) fn read_account_as_it_is(fields: Fields<'_>, id: AccountId) -> Result<Account, Malformed> {
     let status = fields.text("status")?;
     Ok(Account {
         id,
@@ -48,28 +61,46 @@ pub(crate) fn read_account(fields: Fields<'_>, id: AccountId) -> Result<Account,
         balance: fields.number("balance")?,
         held: fields.number("held")?,
         overdraft_limit: fields.number("overdraft_limit")?,
-        holds: fields.documents("holds")?.map(|hold| read_hold(hold?)).collect::<Result<_, _>>()?,
+        holds: read_holds(fields)?,
         sequence: fields.count("sequence")?,
         head: fields.digest("head")?,
     })
 }
 
+/// In the order of their requests; MongoDB keeps names in the order in which they came.
+fn read_holds(fields: Fields<'_>) -> Result<Vec<Hold>, Malformed> {
+    let hold = |named: Result<(&str, Fields<'_>), Malformed>| {
+        let (request, fields) = named?;
+        let request = request.parse().map_err(|_| Malformed(format!("{request:?} names no hold")))?;
+        Ok(Hold { request, remaining: fields.number("remaining")?, expires_at: fields.time("expires_at")? })
+    };
+    let mut holds: Vec<Hold> = fields.named_documents("holds")?.map(hold).collect::<Result<_, Malformed>>()?;
+    holds.sort_unstable_by_key(|hold| hold.request);
+    Ok(holds)
+}
+
+impl From<Unsound> for Malformed {
+    fn from(unsound: Unsound) -> Self {
+        Self(unsound.to_string())
+    }
+}
+
 /// An account read [`with_last_entry`] or with its whole page.
 pub(crate) fn read_account_view(fields: Fields<'_>, id: AccountId) -> Result<AccountView, Malformed> {
-    let page = read_open_page(fields)?;
-    let last = page.entries.last().ok_or_else(|| Malformed("`page` has no entry".to_owned()))?;
-    Ok(AccountView { account: read_account(fields, id)?, updated_at: last.settled_at })
+    let account = read_account(fields, id)?;
+    let last = read_entries(fields, "page", account.sequence)?.pop();
+    let last = last.ok_or_else(|| Malformed("`page` has no entry".to_owned()))?;
+    Ok(AccountView { account, updated_at: last.settled_at })
 }
 
-fn read_hold(fields: Fields<'_>) -> Result<Hold, Malformed> {
-    Ok(Hold {
-        request: fields.parsed("request")?,
-        remaining: fields.number("remaining")?,
-        expires_at: fields.time("expires_at")?,
-    })
-}
-
+/// An open page that fits its account.
 pub(crate) fn read_open_page(fields: Fields<'_>) -> Result<OpenPage, Malformed> {
+    let page = read_open_page_as_it_is(fields)?;
+    check_open_page(page.entries.len() as u64, page.sequence)?;
+    Ok(page)
+}
+
+pub(crate) fn read_open_page_as_it_is(fields: Fields<'_>) -> Result<OpenPage, Malformed> {
     let sequence: u64 = fields.count("sequence")?;
     let length = fields.documents("page")?.count() as u64;
     let first =
@@ -79,60 +110,76 @@ pub(crate) fn read_open_page(fields: Fields<'_>) -> Result<OpenPage, Malformed> 
 
 /// The document of an account that the batch opened.
 pub(crate) fn write_new_account(document: &mut DocumentWriter<'_>, change: &AccountChange, settled_at: Timestamp) {
-    let account = &change.account;
+    let account = &change.after;
     document.text("_id", account.id.as_str()).text("currency", account.currency.code());
     document.text("status", account.status.name()).number("balance", account.balance).number("held", account.held);
     document.number("overdraft_limit", account.overdraft_limit);
-    write_holds(document.array("holds"), &account.holds);
+    {
+        let mut holds = document.document("holds");
+        account.holds.iter().for_each(|hold| write_hold(&mut holds, &hold.request.to_string(), hold));
+    }
     document.count("sequence", account.sequence).binary("head", &account.head);
     document.time("opened_at", settled_at);
-    write_entries(document.array("page"), open_entries(change));
+    write_entries(document.array("page"), change.open_page.entries());
 }
 
-/// The statement of an `update` command that brings an account up to date. `had_holds`: whether it had any before.
-pub(crate) fn write_update(statement: &mut DocumentWriter<'_>, change: &AccountChange, had_holds: bool) {
-    let account = &change.account;
-    statement.document("q").text("_id", account.id.as_str());
-    let mut update = statement.document("u");
-    let page_turns = !turned_pages(change.sequence_before, account.sequence).is_empty();
+/// The write of an `update` that makes of an account what it is after the batch: what differs, and no more.
+pub(crate) fn write_update(write: &mut DocumentWriter<'_>, before: &Account, change: &AccountChange) {
+    let after = &change.after;
+    write.document("q").text("_id", after.id.as_str());
+    let mut update = write.document("u");
     {
         let mut set = update.document("$set");
-        set.number("balance", account.balance).count("sequence", account.sequence).binary("head", &account.head);
-        if had_holds || !account.holds.is_empty() {
-            set.number("held", account.held);
-            write_holds(set.array("holds"), &account.holds);
+        set.count("sequence", after.sequence).binary("head", &after.head);
+        for (name, before, after) in [
+            ("balance", before.balance, after.balance),
+            ("held", before.held, after.held),
+            ("overdraft_limit", before.overdraft_limit, after.overdraft_limit),
+        ] {
+            if before != after {
+                set.number(name, after);
+            }
         }
-        if page_turns {
-            write_entries(set.array("page"), open_entries(change));
+        if before.status != after.status {
+            set.text("status", after.status.name());
+        }
+        let changed = |hold: &&Hold| find(&before.holds, hold) != Some(hold);
+        for hold in after.holds.iter().filter(changed) {
+            write_hold(&mut set, &hold_path(hold), hold);
+        }
+        if let NewEntries::Begun(entries) = &change.open_page {
+            write_entries(set.array("page"), entries);
         }
     }
-    if !page_turns {
+    let mut ended = before.holds.iter().filter(|hold| find(&after.holds, hold).is_none()).peekable();
+    if ended.peek().is_some() {
+        let mut unset = update.document("$unset");
+        ended.for_each(|hold| {
+            unset.text(&hold_path(hold), "");
+        });
+    }
+    if let NewEntries::Grown(entries) = &change.open_page {
         let mut push = update.document("$push");
         let mut page = push.document("page");
-        write_entries(page.array("$each"), &change.entries);
+        write_entries(page.array("$each"), entries);
     }
 }
 
-/// The new entries that stand in the open page after the batch.
-fn open_entries(change: &AccountChange) -> &[Entry] {
-    let turned = turned_pages(change.sequence_before, change.account.sequence);
-    if turned.is_empty() {
-        return &change.entries;
-    }
-    let full = page_sequences(turned.end - 1).end().saturating_sub(change.sequence_before);
-    change.entries.get(full as usize..).unwrap_or_default()
+/// The hold of the same request.
+fn find<'h>(holds: &'h [Hold], of: &Hold) -> Option<&'h Hold> {
+    holds.binary_search_by_key(&of.request, |hold| hold.request).ok().and_then(|at| holds.get(at))
+}
+
+fn hold_path(hold: &Hold) -> String {
+    format!("holds.{}", hold.request)
+}
+
+fn write_hold(document: &mut DocumentWriter<'_>, name: &str, hold: &Hold) {
+    document.document(name).number("remaining", hold.remaining).time("expires_at", hold.expires_at);
 }
 
 pub(crate) fn write_entries<'e>(mut array: ArrayWriter<'_>, entries: impl IntoIterator<Item = &'e Entry>) {
     for entry in entries {
         write_entry(&mut array.push_document(), entry);
-    }
-}
-
-fn write_holds(mut array: ArrayWriter<'_>, holds: &[Hold]) {
-    for hold in holds {
-        let mut document = array.push_document();
-        document.text("request", &hold.request.to_string()).number("remaining", hold.remaining);
-        document.time("expires_at", hold.expires_at);
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn write_dead_letter(
 }
 
 pub(crate) fn read_dead_letter(fields: Fields<'_>) -> Result<(Position, DeadLetter), Malformed> {
-    let bytes = |name| Ok(fields.optional_binary(name)?.map(<[u8]>::to_vec));
+    let bytes = |name| Ok::<_, Malformed>(fields.optional_binary(name)?.map(<[u8]>::to_vec));
     let letter = DeadLetter {
         offset: fields.count("offset")?,
         recorded_at: fields.time("recorded_at")?,

@@ -41,8 +41,12 @@ impl<'a> Fields<'a> {
 
     /// A number that fits `T`.
     pub(crate) fn count<T: TryFrom<i64>>(self, name: &str) -> Result<T, Malformed> {
-        let number = self.number(name)?;
-        T::try_from(number).map_err(|_| Malformed(format!("`{name}` is {number}, which cannot be")))
+        self.optional_count(name)?.ok_or_else(|| missing(name))
+    }
+
+    pub(crate) fn optional_count<T: TryFrom<i64>>(self, name: &str) -> Result<Option<T>, Malformed> {
+        let Some(number) = self.optional_number(name)? else { return Ok(None) };
+        T::try_from(number).map(Some).map_err(|_| Malformed(format!("`{name}` is {number}, which cannot be")))
     }
 
     pub(crate) fn time(self, name: &str) -> Result<Timestamp, Malformed> {
@@ -79,6 +83,41 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn document(self, name: &str) -> Result<Fields<'a>, Malformed> {
         self.read(name, RawBsonRef::as_document, "a document")?.map(Fields).ok_or_else(|| missing(name))
+    }
+
+    /// A whole number of 128 bits, kept as a decimal.
+    pub(crate) fn decimal(self, name: &str) -> Result<i128, Malformed> {
+        let decimal = |value: RawBsonRef<'a>| match value {
+            RawBsonRef::Decimal128(decimal) => decimal.to_string().parse().ok(),
+            _ => None,
+        };
+        self.read(name, decimal, "a whole decimal")?.ok_or_else(|| missing(name))
+    }
+
+    /// The documents of a document, with their names.
+    pub(crate) fn named_documents(
+        self,
+        name: &str,
+    ) -> Result<impl Iterator<Item = Result<(&'a str, Fields<'a>), Malformed>>, Malformed> {
+        let wrong = format!("`{name}` does not consist of documents");
+        Ok(self.document(name)?.0.iter().map(move |item| {
+            let (name, value) = item.map_err(|error| Malformed(error.to_string()))?;
+            let document = value.as_document().ok_or_else(|| Malformed(wrong.clone()))?;
+            Ok((name.as_str(), Fields(document)))
+        }))
+    }
+
+    pub(crate) fn optional_flag(self, name: &str) -> Result<Option<bool>, Malformed> {
+        self.read(name, RawBsonRef::as_bool, "true or false")
+    }
+
+    /// The documents of an array; none where there is no such field.
+    pub(crate) fn optional_documents(
+        self,
+        name: &str,
+    ) -> Result<impl Iterator<Item = Result<Fields<'a>, Malformed>>, Malformed> {
+        let there = self.read(name, Some, "")?.is_some();
+        Ok(there.then(|| self.documents(name)).transpose()?.into_iter().flatten())
     }
 
     /// The documents of an array.

@@ -8,35 +8,17 @@
 //! `first` is the id of the first entry, by which the page of any entry is found: within one partition of one
 //! generation, an account's entries stand in the order of the log. Where a page has entries of several (the topic got
 //! more partitions, or was created anew), `others` has the first id of each further one. `holds` names the holds
-//! that began or ended in the page; most pages have none, and no entry in that index.
+//! that ended in the page; most pages have none, and no entry in that index.
 
 use std::collections::BTreeSet;
 
-use ledger::{AccountId, Digest, Entry, EntryStatus, Generation, Partition, Position, TransactionId, page_number};
+use ledger::{AccountId, Entry, Generation, Page, Partition, Position, TransactionId};
 use mongodb::bson::{Document, doc};
 
 use super::account::write_entries;
 use super::entry::read_entries;
 use super::fields::{Fields, Malformed};
 use super::writer::DocumentWriter;
-
-/// A full page to be written.
-#[derive(Debug)]
-pub(crate) struct Page<'a> {
-    pub(crate) account: &'a AccountId,
-    pub(crate) entries: Vec<&'a Entry>,
-    /// The digest of the last entry.
-    pub(crate) head: Digest,
-}
-
-/// A full page as it was read.
-#[derive(Debug)]
-pub(crate) struct StoredPage {
-    pub(crate) account: AccountId,
-    pub(crate) number: u64,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) head: Digest,
-}
 
 pub(crate) fn page_id(account: &AccountId, number: u64) -> Document {
     doc! { "account": account.as_str(), "number": i64::try_from(number).unwrap_or(i64::MAX) }
@@ -48,21 +30,21 @@ pub(crate) fn stream_start(account: &AccountId, position: Position) -> Transacti
     TransactionId { account: account.clone(), position: start }
 }
 
-pub(crate) fn write_page(document: &mut DocumentWriter<'_>, page: &Page<'_>) {
+pub(crate) fn write_page(document: &mut DocumentWriter<'_>, page: &Page) {
     let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) else { return };
     {
         let mut id = document.document("_id");
-        id.text("account", page.account.as_str()).count("number", page_number(first.sequence));
+        id.text("account", page.account.as_str()).count("number", page.number);
     }
     let id = |position| TransactionId { account: page.account.clone(), position }.to_string();
     document.text("first", &id(first.position));
     write_texts(document, "others", firsts_of_other_streams(&page.entries).into_iter().map(id));
-    write_texts(document, "holds", holds_touched(&page.entries).iter().map(Position::to_string));
+    write_texts(document, "holds", holds_ended(&page.entries).iter().map(Position::to_string));
     document.count("first_sequence", first.sequence).count("last_sequence", last.sequence);
     document.time("from", first.recorded_at).time("to", last.recorded_at);
-    document.number("opening_balance", first.balance - first.balance_change());
+    document.number("opening_balance", first.after.balance - first.line.change().balance);
     document.binary("head", &page.head);
-    write_entries(document.array("entries"), page.entries.iter().copied());
+    write_entries(document.array("entries"), &page.entries);
 }
 
 fn write_texts(document: &mut DocumentWriter<'_>, name: &str, texts: impl ExactSizeIterator<Item = String>) {
@@ -72,7 +54,7 @@ fn write_texts(document: &mut DocumentWriter<'_>, name: &str, texts: impl ExactS
     }
 }
 
-fn firsts_of_other_streams(entries: &[&Entry]) -> Vec<Position> {
+fn firsts_of_other_streams(entries: &[Entry]) -> Vec<Position> {
     let mut seen: Vec<(Generation, Partition)> = Vec::new();
     let mut firsts = Vec::new();
     for position in entries.iter().map(|entry| entry.position) {
@@ -85,21 +67,13 @@ fn firsts_of_other_streams(entries: &[&Entry]) -> Vec<Position> {
     firsts.split_off(1.min(firsts.len()))
 }
 
-fn holds_touched(entries: &[&Entry]) -> BTreeSet<Position> {
-    entries.iter().filter_map(|entry| began(entry).or_else(|| ended(entry))).collect()
+fn holds_ended(entries: &[Entry]) -> BTreeSet<Position> {
+    entries.iter().flat_map(Entry::ended_holds).map(|(request, _)| request).collect()
 }
 
-fn began(entry: &Entry) -> Option<Position> {
-    (entry.status == EntryStatus::Posted && entry.expires_at.is_some()).then_some(entry.position)
-}
-
-fn ended(entry: &Entry) -> Option<Position> {
-    (entry.status == EntryStatus::Posted && entry.remaining == Some(0)).then_some(entry.request).flatten()
-}
-
-pub(crate) fn read_page(fields: Fields<'_>) -> Result<StoredPage, Malformed> {
+pub(crate) fn read_page(fields: Fields<'_>) -> Result<Page, Malformed> {
     let id = fields.document("_id")?;
-    Ok(StoredPage {
+    Ok(Page {
         account: id.parsed("account")?,
         number: id.count("number")?,
         entries: read_entries(fields, "entries", fields.count("first_sequence")?)?,

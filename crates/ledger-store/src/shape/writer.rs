@@ -1,6 +1,7 @@
 //! Writes BSON documents into one buffer, nested ones in place: no value is copied twice on its way to the socket.
 
 use ledger::Timestamp;
+use mongodb::bson::Decimal128;
 
 const TYPE_STRING: u8 = 0x02;
 const TYPE_DOCUMENT: u8 = 0x03;
@@ -10,6 +11,7 @@ const TYPE_BOOLEAN: u8 = 0x08;
 const TYPE_DATE: u8 = 0x09;
 const TYPE_INT32: u8 = 0x10;
 const TYPE_INT64: u8 = 0x12;
+const TYPE_DECIMAL128: u8 = 0x13;
 const SUBTYPE_GENERIC: u8 = 0x00;
 
 /// A document being written; it is closed when it is dropped.
@@ -52,6 +54,12 @@ impl<'a> DocumentWriter<'a> {
     pub(crate) fn number(&mut self, name: &str, value: i64) -> &mut Self {
         self.name(TYPE_INT64, name);
         self.bytes.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    pub(crate) fn decimal(&mut self, name: &str, value: Decimal128) -> &mut Self {
+        self.name(TYPE_DECIMAL128, name);
+        self.bytes.extend_from_slice(&value.bytes());
         self
     }
 
@@ -155,6 +163,7 @@ mod tests {
         {
             let mut document = DocumentWriter::open(&mut bytes);
             document.text("text", "Zürich").flag("flag", true).small_number("small", -3).number("number", i64::MIN);
+            document.decimal("decimal", "-170141183460469231731".parse().unwrap());
             document.count("count", 7).time("time", Timestamp::from_epoch_ms(1_700_000_000_123));
             document.binary("binary", &[1, 2, 3]);
             document.document("inner").text("a", "");
@@ -169,7 +178,8 @@ mod tests {
         list.push("end".into());
         let binary = mongodb::bson::Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] };
         let expected = doc! {
-            "text": "Zürich", "flag": true, "small": -3, "number": i64::MIN, "count": 7_i64,
+            "text": "Zürich", "flag": true, "small": -3, "number": i64::MIN,
+            "decimal": "-170141183460469231731".parse::<Decimal128>().unwrap(), "count": 7_i64,
             "time": DateTime::from_millis(1_700_000_000_123), "binary": binary, "inner": { "a": "" }, "list": list,
         };
         assert_eq!(read, expected);

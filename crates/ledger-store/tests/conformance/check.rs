@@ -1,10 +1,11 @@
 //! A check finds what has been planted.
 
+use ledger::Position;
 use ledger_store::Difference;
 use mongodb::bson::{Document, doc};
 
 use crate::harness::{Books, OnMongo};
-use crate::log::{Log, batch, with_key};
+use crate::log::{Log, TOPIC, batch, with_key};
 
 /// Books of a few accounts, pages, holds and partitions.
 async fn books() -> OnMongo {
@@ -58,10 +59,12 @@ async fn planted_differences_are_found() {
     let more = doc! { "$inc": { "balance": 7_i64 } };
     expect(accounts, alice(), more, "alice has a balance of 47, while its last entry leaves 40").await;
     let held = doc! { "$inc": { "held": 1_i64 } };
-    expect(accounts, alice(), held, "alice holds 16, while its open holds come to 15").await;
-    let hold_gone = doc! { "$pop": { "holds": 1 } };
-    expect(accounts, alice(), hold_gone, "alice holds 15, while its open holds come to 10").await;
-    let hold_undone = doc! { "$pop": { "holds": 1 }, "$inc": { "held": -5_i64 } };
+    expect(accounts, alice(), held, "alice holds 16, while its last entry leaves 15").await;
+    let last_hold = format!("holds.{}", Position::new(1, 0, 41).unwrap());
+    let hold_gone = doc! { "$unset": { &last_hold: "" } };
+    let sentence = "the account alice cannot be: `held` is 15, while the open holds come to 10";
+    expect(accounts, alice(), hold_gone, sentence).await;
+    let hold_undone = doc! { "$unset": { &last_hold: "" }, "$inc": { "held": -5_i64 } };
     expect(accounts, alice(), hold_undone, "alice holds 10, while its last entry leaves 15").await;
     let limit = doc! { "$set": { "overdraft_limit": 1_000_000_i64 } };
     expect(accounts, alice(), limit, "alice has 1000025 available, while its last entry leaves 25").await;
@@ -75,7 +78,7 @@ async fn planted_differences_are_found() {
     expect("pages", page("alice", 1), amount, sentence).await;
     let shorter = doc! { "$pop": { "entries": 1 } };
     expect("pages", page("bob", 0), shorter, "page 0 of bob has 15 entries").await;
-    let head = doc! { "$set": { "page.0.settled_at": mongodb::bson::DateTime::from_millis(0) } };
+    let head = doc! { "$set": { "page.0.recorded_at": mongodb::bson::DateTime::from_millis(0) } };
     let sentence = "the digests of page 1 of bob do not make its head: an entry has been changed";
     expect(accounts, doc! { "_id": "bob" }, head, sentence).await;
 }
@@ -95,6 +98,41 @@ async fn pages_that_are_missing_or_nobodys_are_found() {
     let difference = mongo.store.check().await.unwrap().difference;
     assert_eq!(difference, Some(Difference::Orphan { account: "bob".parse().unwrap(), page: 0 }));
     mongo.drop().await;
+}
+
+/// Deletes documents from books with a dead letter, an unbooked outcome and an earlier generation, and expects the counts.
+async fn expect_missing(deletions: &[(&str, Document)], generation: u16, applied: u64, found: u64) {
+    let mongo = OnMongo::new().await;
+    mongo.store.begin_generation(TOPIC, 2, 1, None).await.unwrap();
+    let mut log = Log::of(0);
+    let mut records = log.deposits("alice", 20);
+    records.extend([log.unreadable("alice"), log.withdrawal("nobody", 1), log.deposit("bob", 1)]);
+    mongo.store.settle(&records).await;
+    mongo.store.begin_generation(TOPIC, 1, 2, None).await.unwrap();
+    let mut log = Log { generation: 2, now: log.now, ..Log::of(0) };
+    mongo.store.settle(&[log.deposit("carol", 1), log.withdrawal("nobody", 1), log.unreadable("carol")]).await;
+    assert_eq!(mongo.store.check().await.unwrap().difference, None);
+    for (collection, filter) in deletions {
+        assert!(mongo.documents(collection).delete_many(filter.clone()).await.unwrap().deleted_count > 0);
+    }
+    // What an account has, its contra account has too: whoever deletes with care deletes both.
+    let euros: i64 = if deletions.iter().any(|(name, _)| *name == "pages") { 20 } else { 0 };
+    let contra = doc! { "_id": "@world.EUR.0" };
+    mongo.documents("accounts").update_one(contra, doc! { "$inc": { "balance": euros } }).await.unwrap();
+    let difference = mongo.store.check().await.unwrap().difference;
+    assert_eq!(difference, Some(Difference::Outcomes { generation, partition: 0, applied, found }), "{deletions:?}");
+    mongo.drop().await;
+}
+
+#[tokio::test]
+async fn what_is_missing_is_missed() {
+    let alice = [("accounts", doc! { "_id": "alice" }), ("pages", doc! { "_id.account": "alice" })];
+    expect_missing(&alice, 1, 23, 3).await;
+    let of_generation = |generation: u16, offset: u64| Position::new(generation, 0, offset).unwrap().to_string();
+    expect_missing(&[("dead_letters", doc! { "_id": of_generation(1, 20) })], 1, 23, 22).await;
+    expect_missing(&[("dead_letters", doc! { "_id": of_generation(2, 2) })], 2, 3, 2).await;
+    expect_missing(&[("unbooked", doc! { "_id": format!("nobody.{}", of_generation(1, 21)) })], 1, 23, 22).await;
+    expect_missing(&[("unbooked", doc! { "_id": format!("nobody.{}", of_generation(2, 1)) })], 2, 3, 2).await;
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn two_partitions_at_one_account_lose_nothing() {
     let account = mongo.store.account_of("alice").await;
     assert_eq!((account.balance, account.sequence), (4 * 151, 4 * 151));
     let spent = mongo.store.spent();
-    assert_eq!(spent.batches, 40);
+    assert!(spent.attempts >= spent.batches && spent.batches >= 40, "{spent:?}");
     mongo.end().await;
 }
 

@@ -1,9 +1,9 @@
 //! Which batches continue what has been applied, which were applied before, and which are of another log.
 
-use ledger_store::{ApplyFailure, FenceRefusal, LogRecord};
+use ledger_store::{ApplyFailure, FenceFault, LogRecord, PartitionBatch};
 
 use crate::harness::{Books, on_both_stores};
-use crate::log::{Log, batch};
+use crate::log::{Log, START, TOPIC, batch};
 
 on_both_stores!(
     a_batch_delivered_again_changes_nothing_and_gets_the_first_outcomes,
@@ -12,20 +12,23 @@ on_both_stores!(
     a_partition_that_starts_late_is_refused,
     a_newer_record_below_the_fence_is_a_recreated_topic,
     a_newer_generation_is_refused,
-    records_of_an_older_generation_are_named,
-    records_that_do_not_follow_each_other_are_refused,
+    another_record_below_the_fence_is_a_recreated_topic,
+    what_stands_before_a_fault_is_applied,
+    what_the_log_says_is_void_is_stepped_over,
+    outcomes_that_nobody_said_to_be_published_are_named,
+    a_batch_of_another_topic_is_refused,
     a_record_of_another_partition_is_refused,
     partitions_have_fences_of_their_own,
     nothing_is_no_batch,
     time_does_not_run_backwards,
 );
 
-async fn refusal_of(store: &impl Books, partition: u16, records: &[LogRecord]) -> FenceRefusal {
+async fn fault_of(store: &impl Books, partition: u16, records: &[LogRecord]) -> FenceFault {
     let error = store.try_settle(batch(partition, records)).await.unwrap_err();
     assert!(!error.retry_helps(), "{error}");
-    assert_eq!((error.partition, error.offset), (partition, records[0].offset()));
+    assert_eq!((error.partition, error.offset), (partition, records[0].offset));
     match error.failure {
-        ApplyFailure::Refused(refusal) => refusal,
+        ApplyFailure::Fault(fault) => fault,
         other => panic!("{other}"),
     }
 }
@@ -63,7 +66,7 @@ async fn a_batch_after_a_gap_is_refused(store: impl Books) {
     let mut log = Log::of(0);
     let records = log.deposits("alice", 5);
     store.settle(&records[..2]).await;
-    assert_eq!(refusal_of(&store, 0, &records[3..]).await, FenceRefusal::Gap { expected: 2, found: 3 });
+    assert_eq!(fault_of(&store, 0, &records[3..]).await, FenceFault::Gap { expected: 2, found: 3 });
     assert_eq!(store.account_of("alice").await.balance, 2);
     store.settle(&records[2..]).await;
 }
@@ -71,7 +74,7 @@ async fn a_batch_after_a_gap_is_refused(store: impl Books) {
 async fn a_partition_that_starts_late_is_refused(store: impl Books) {
     let mut log = Log::of(0);
     let records = log.deposits("alice", 2);
-    assert_eq!(refusal_of(&store, 0, &records[1..]).await, FenceRefusal::StartsLate { found: 1 });
+    assert_eq!(fault_of(&store, 0, &records[1..]).await, FenceFault::StartsLate { found: 1 });
     assert_eq!(store.account(&"alice".parse().unwrap()).await.unwrap(), None);
     store.settle(&records).await;
 }
@@ -81,7 +84,7 @@ async fn a_newer_record_below_the_fence_is_a_recreated_topic(store: impl Books) 
     store.settle(&log.deposits("alice", 3)).await;
     let mut recreated = Log { now: log.now + 1, ..Log::of(0) };
     let records = recreated.deposits("alice", 5);
-    assert_eq!(refusal_of(&store, 0, &records).await, FenceRefusal::Recreated { offset: 0 });
+    assert_eq!(fault_of(&store, 0, &records).await, FenceFault::Recreated { offset: 0 });
     assert_eq!(store.account_of("alice").await.balance, 3);
 }
 
@@ -90,41 +93,105 @@ async fn a_newer_generation_is_refused(store: impl Books) {
     store.settle(&log.deposits("alice", 3)).await;
     for generation in [2, u16::MAX] {
         let mut newer = Log { generation, ..Log::of(0) };
-        let refusal = refusal_of(&store, 0, &newer.deposits("alice", 1)).await;
-        assert_eq!(refusal, FenceRefusal::NewerGeneration { expected: 1, found: generation });
+        let fault = fault_of(&store, 0, &newer.deposits("alice", 1)).await;
+        assert_eq!(fault, FenceFault::NewerGeneration { expected: 1, found: generation });
     }
-    let mut mixed = log.deposits("alice", 1);
-    log.generation = 2;
-    mixed.extend(log.deposits("alice", 1));
-    let refusal = refusal_of(&store, 0, &mixed).await;
-    assert_eq!(refusal, FenceRefusal::NewerGeneration { expected: 1, found: 2 });
 }
 
-async fn records_of_an_older_generation_are_named(store: impl Books) {
-    let mut log = Log { generation: 2, ..Log::of(0) };
-    store.settle(&log.deposits("alice", 3)).await;
-    let mut mixed = log.deposits("alice", 1);
-    log.generation = 1;
-    mixed.extend(log.deposits("alice", 2));
-    log.generation = 2;
-    mixed.extend(log.deposits("alice", 1));
-    let refusal = refusal_of(&store, 0, &mixed).await;
-    assert_eq!(refusal, FenceRefusal::OlderGeneration { expected: 2, offsets: vec![4, 5] });
-    assert_eq!(store.account_of("alice").await.balance, 3);
-}
-
-async fn records_that_do_not_follow_each_other_are_refused(store: impl Books) {
+/// The topic was created anew, and its clock is behind: only what was applied tells.
+async fn another_record_below_the_fence_is_a_recreated_topic(store: impl Books) {
     let mut log = Log::of(0);
-    let records = log.deposits("alice", 3);
-    let with_a_gap = [records[0].clone(), records[2].clone()];
-    assert_eq!(refusal_of(&store, 0, &with_a_gap).await, FenceRefusal::NotConsecutive { after: 0, found: 2 });
-    let twice = [records[0].clone(), records[0].clone()];
-    assert_eq!(refusal_of(&store, 0, &twice).await, FenceRefusal::NotConsecutive { after: 0, found: 0 });
+    let records =
+        [log.deposit("alice", 1), log.withdrawal("nobody", 2), log.unreadable("alice"), log.deposit("bob", 1)];
+    store.settle(&records).await;
+    let mut recreated = Log { now: START - 1_000_000, ..Log::of(0) };
+    let others = [
+        recreated.deposit("alice", 2),
+        recreated.withdrawal("nobody", 3),
+        recreated.unreadable("bob"),
+        recreated.deposit("alice", 1),
+    ];
+    for (other, offset) in others.into_iter().zip(0..) {
+        let error = store.try_settle(batch(0, &[other])).await.unwrap_err();
+        assert!(!error.retry_helps(), "{error}");
+        // Of another account nothing stands there at all.
+        match error.failure {
+            ApplyFailure::Fault(fault) => assert_eq!(fault, FenceFault::Recreated { offset }),
+            ApplyFailure::OutcomeMissing(at) => assert_eq!((at.offset(), offset), (3, 3)),
+            other => panic!("{other} at {offset}"),
+        }
+    }
+    assert!(store.settle(&records).await.iter().all(|outcome| outcome.redelivered));
+}
+
+async fn what_stands_before_a_fault_is_applied(store: impl Books) {
+    let mut log = Log::of(0);
+    let mut records = log.deposits("alice", 3);
+    log.generation = 2;
+    records.extend(log.deposits("alice", 1));
+    let report = store.report_on(batch(0, &records)).await;
+    assert_eq!(report.outcomes.len(), 3);
+    let error = report.failure.unwrap();
+    assert_eq!(error.offset, 3);
+    assert!(matches!(error.failure, ApplyFailure::Fault(FenceFault::NewerGeneration { expected: 1, found: 2 })));
+    assert_eq!(store.account_of("alice").await.balance, 3);
+    let mut log = Log { next: 3, ..Log::of(0) };
+    let with_a_gap = [log.deposit("alice", 1), log.deposit("alice", 1), log.deposit("alice", 1)];
+    let report = store.report_on(batch(0, &[with_a_gap[0].clone(), with_a_gap[2].clone()])).await;
+    assert_eq!(report.outcomes.len(), 1);
+    let error = report.failure.unwrap();
+    assert!(matches!(error.failure, ApplyFailure::Fault(FenceFault::Gap { expected: 4, found: 5 })), "{error}");
+    assert_eq!(store.account_of("alice").await.balance, 4);
+    assert_eq!(store.settle(&with_a_gap).await.len(), 3, "the rest, when it comes");
+}
+
+/// The marker of a Kafka transaction takes an offset at which nobody ever reads a record.
+async fn what_the_log_says_is_void_is_stepped_over(store: impl Books) {
+    let mut log = Log::of(0);
+    let all = log.deposits("alice", 6);
+    let records = [all[1].clone(), all[2].clone(), all[4].clone()];
+    let report = store.report_on(batch(0, &records)).await;
+    assert!(matches!(report.failure.unwrap().failure, ApplyFailure::Fault(FenceFault::StartsLate { found: 1 })));
+    let with_voids = PartitionBatch { voids: vec![0..1, 3..4], ..batch(0, &records) };
+    for redelivered in [false, true] {
+        let outcomes = store.report_on(with_voids.clone()).await.whole().unwrap();
+        assert_eq!(outcomes.iter().map(|outcome| outcome.redelivered).collect::<Vec<_>>(), [redelivered; 3]);
+    }
+    let void = store.try_settle(batch(0, &all[..1])).await.unwrap_err();
+    assert!(matches!(void.failure, ApplyFailure::OutcomeMissing(_)), "{void}");
+    store.settle(&all[5..]).await;
+    assert_eq!(store.account_of("alice").await.balance, 4);
+}
+
+async fn outcomes_that_nobody_said_to_be_published_are_named(store: impl Books) {
+    let mut log = Log::of(0);
+    let records = log.deposits("alice", 8);
+    let unpublished = async |part: &[LogRecord]| store.report_on(batch(0, part)).await.unpublished;
+    assert_eq!(unpublished(&records[..2]).await, None);
+    assert_eq!(unpublished(&records[2..4]).await, Some(0..2));
+    store.mark_published(TOPIC, 0, 1, 4).await.unwrap();
+    assert_eq!(unpublished(&records[4..5]).await, None);
+    store.mark_published(TOPIC, 0, 1, 3).await.unwrap();
+    store.mark_published(TOPIC, 0, 9, 8).await.unwrap();
+    assert_eq!(unpublished(&records[5..6]).await, Some(4..5), "a mark never goes back, and is of its generation");
+    assert_eq!(unpublished(&records[3..4]).await, None, "what comes again is published again");
+}
+
+async fn a_batch_of_another_topic_is_refused(store: impl Books) {
+    let mut log = Log::of(0);
+    let records = log.deposits("alice", 2);
+    let mirror = PartitionBatch { topic: "mirror.passbook.commands".to_owned(), ..batch(0, &records) };
+    for _before_and_after in 0..2 {
+        let error = store.report_on(mirror.clone()).await.whole().unwrap_err();
+        assert!(matches!(&error.failure, ApplyFailure::Fault(FenceFault::OtherTopic { .. })), "{error}");
+        store.settle(&records).await;
+    }
+    assert_eq!(store.account_of("alice").await.balance, 2);
 }
 
 async fn a_record_of_another_partition_is_refused(store: impl Books) {
-    let refusal = refusal_of(&store, 3, &Log::of(0).deposits("alice", 1)).await;
-    assert_eq!(refusal, FenceRefusal::OtherPartition { found: 0 });
+    let fault = fault_of(&store, 3, &Log::of(0).deposits("alice", 1)).await;
+    assert_eq!(fault, FenceFault::OtherPartition { found: 0 });
 }
 
 async fn partitions_have_fences_of_their_own(store: impl Books) {

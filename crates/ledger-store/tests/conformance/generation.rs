@@ -1,10 +1,10 @@
 //! A topic created anew begins a generation.
 
 use ledger::{Position, TransactionId};
-use ledger_store::{ApplyFailure, Fence, FenceRefusal, GenerationError, LogRecord, Lookup, Reading};
+use ledger_store::{Applied, ApplyFailure, Fence, FenceFault, GenerationError, LogRecord, Lookup, Reading};
 
 use crate::harness::{Books, OnMongo, SETTLED_AT, on_both_stores, outcome};
-use crate::log::{Log, TOPIC, batch, command, set_aside};
+use crate::log::{Log, TOPIC, batch, command, unread};
 
 on_both_stores!(
     what_a_deleted_log_still_delivers_is_refused_and_the_new_one_settles,
@@ -63,11 +63,11 @@ async fn a_generation_that_is_over_or_in_use_does_not_begin() {
     mongo.end().await;
 }
 
-async fn refusal_of(store: &impl Books, records: &[LogRecord]) -> FenceRefusal {
+async fn fault_of(store: &impl Books, records: &[LogRecord]) -> FenceFault {
     let error = store.try_settle(batch(0, records)).await.unwrap_err();
     assert!(!error.retry_helps(), "{error}");
     match error.failure {
-        ApplyFailure::Refused(refusal) => refusal,
+        ApplyFailure::Fault(fault) => fault,
         other => panic!("{other}"),
     }
 }
@@ -80,20 +80,20 @@ async fn what_a_deleted_log_still_delivers_is_refused_and_the_new_one_settles(st
     let mut deleted = Log { now: log.now + 1, ..Log::of(0) };
     let mut in_flight = deleted.deposits("alice", 3);
     in_flight.extend([deleted.unreadable("alice"), deleted.deposit("alice", 1)]);
-    assert_eq!(refusal_of(&store, &in_flight).await, FenceRefusal::Recreated { offset: 0 });
+    assert_eq!(fault_of(&store, &in_flight).await, FenceFault::Recreated { offset: 0 });
     store.begin(2, Some(deleted.clock())).await;
-    let letters: Vec<_> = in_flight.iter().map(set_aside).collect();
-    for again in [&in_flight[..], &letters[..], &in_flight[3..4]] {
-        let (generation, offset) = (2, again[0].offset());
-        assert_eq!(refusal_of(&store, again).await, FenceRefusal::DeletedLog { generation, offset });
+    let unread: Vec<_> = in_flight.iter().map(unread).collect();
+    for again in [&in_flight[..], &unread[..], &in_flight[3..4]] {
+        let (generation, offset) = (2, again[0].offset);
+        assert_eq!(fault_of(&store, again).await, FenceFault::DeletedLog { generation, offset });
     }
     let mut new = Log { generation: 2, now: deleted.now + 1, ..Log::of(0) };
     let records = new.deposits("alice", 5);
     let outcomes = store.settle(&records).await;
     assert!(outcomes.iter().all(|applied| !applied.redelivered && outcome(applied).entry.settled_at == SETTLED_AT));
     assert_eq!(store.account_of("alice").await.balance, 55);
-    let refusal = refusal_of(&store, &in_flight).await;
-    assert_eq!(refusal, FenceRefusal::DeletedLog { generation: 2, offset: 0 }, "however far the new log is");
+    let fault = fault_of(&store, &in_flight).await;
+    assert_eq!(fault, FenceFault::DeletedLog { generation: 2, offset: 0 }, "however far the new log is");
 }
 
 async fn what_is_written_late_for_a_generation_that_is_over_is_set_aside_and_found(store: impl Books) {
@@ -104,16 +104,14 @@ async fn what_is_written_late_for_a_generation_that_is_over_is_set_aside_and_fou
     records.extend([log.deposit("alice", 10), log.deposit("bob", 20)]);
     log.generation = 3;
     records.push(log.deposit("alice", 2));
-    let refusal = refusal_of(&store, &records).await;
-    assert_eq!(refusal, FenceRefusal::OlderGeneration { expected: 3, offsets: vec![1, 2] });
     let ids = [command(&records[1]).id(), command(&records[2]).id()];
-    records[1] = set_aside(&records[1]);
-    records[2] = set_aside(&records[2]);
     for _delivery in 0..2 {
         let outcomes = store.settle(&records).await;
         assert_eq!(outcomes[1].position.generation(), 3, "where it stands");
-        for (id, record) in ids.iter().zip(&records[1..3]) {
-            let LogRecord::Unreadable(letter) = record else { panic!("{record:?}") };
+        for (id, applied) in ids.iter().zip(&outcomes[1..3]) {
+            let Applied::Unreadable(letter) = &applied.applied else { panic!("{applied:?}") };
+            assert_eq!((letter.accepted_as, letter.account()), (Some(id.position), Some(id.account.clone())));
+            assert!(letter.value.is_some(), "it keeps its bytes");
             let expected = Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at };
             assert_eq!(store.transaction(id).await.unwrap(), expected, "{id}");
         }
@@ -131,8 +129,7 @@ fn position(generation: u16, offset: u64) -> Position {
 
 async fn a_fence_that_does_not_know_when_its_generation_began_takes_what_is_older_as_before(store: impl Books) {
     store.begin(2, None).await;
-    let records = Log::of(0).deposits("alice", 2);
-    let refusal = refusal_of(&store, &records).await;
-    assert_eq!(refusal, FenceRefusal::OlderGeneration { expected: 2, offsets: vec![0, 1] });
-    store.settle(&records.iter().map(set_aside).collect::<Vec<_>>()).await;
+    let outcomes = store.settle(&Log::of(0).deposits("alice", 2)).await;
+    assert!(outcomes.iter().all(|applied| matches!(applied.applied, Applied::Unreadable(_))), "{outcomes:?}");
+    assert_eq!(store.account(&"alice".parse().unwrap()).await.unwrap(), None);
 }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ledger::{Account, EntryStatus, Generation, Outcome, Refusal, Timestamp};
+use ledger::{Account, Generation, Line, Outcome, Refusal, Standing, Timestamp};
 use ledger_store::{
-    Applied, AppliedOutcome, ApplyError, LogRecord, MemoryStore, PartitionBatch, Reading, Settling, Store, StoreConfig,
+    Applied, AppliedOutcome, ApplyError, LogRecord, MemoryStore, MongoStore, PartitionBatch, Reading, Report, Settling,
+    StoreConfig,
 };
 use mongodb::bson::Document;
 use tokio::sync::OnceCell;
@@ -28,14 +29,14 @@ pub(crate) fn uri() -> String {
 
 /// A store on MongoDB in a database of its own.
 pub(crate) struct OnMongo {
-    pub(crate) store: Store,
+    pub(crate) store: MongoStore,
     pub(crate) database: mongodb::Database,
 }
 
 impl OnMongo {
     pub(crate) async fn new() -> Self {
         let name = format!("passbook_test_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
-        let store = Store::connect(StoreConfig::new(uri(), &name)).await.unwrap();
+        let store = MongoStore::connect(StoreConfig::new(uri(), &name)).await.unwrap();
         REPLICA_SET.get_or_init(|| async { store.initialize(true).await.unwrap() }).await;
         store.initialize(false).await.unwrap();
         let database = mongodb::Client::with_uri_str(uri()).await.unwrap().database(&name);
@@ -81,6 +82,10 @@ pub(crate) trait Books: Settling + Reading {
     async fn begin(&self, generation: Generation, began_at: Option<Timestamp>);
 
     async fn try_settle(&self, batch: PartitionBatch) -> Result<Vec<AppliedOutcome>, ApplyError> {
+        self.report_on(batch).await.whole()
+    }
+
+    async fn report_on(&self, batch: PartitionBatch) -> Report {
         self.apply(batch, SETTLED_AT, Instant::now() + Duration::from_secs(20)).await
     }
 
@@ -98,7 +103,7 @@ pub(crate) trait Books: Settling + Reading {
     }
 }
 
-impl Books for Store {
+impl Books for MongoStore {
     async fn begin(&self, generation: Generation, began_at: Option<Timestamp>) {
         self.begin_generation(TOPIC, 2, generation, began_at).await.unwrap();
     }
@@ -117,13 +122,25 @@ pub(crate) fn outcome(applied: &AppliedOutcome) -> &Outcome {
     }
 }
 
-pub(crate) fn status(applied: &AppliedOutcome) -> EntryStatus {
-    outcome(applied).entry.status
+pub(crate) fn line(applied: &AppliedOutcome) -> &Line {
+    &outcome(applied).entry.line
+}
+
+pub(crate) fn is_posted(applied: &AppliedOutcome) -> bool {
+    line(applied).standing() == Standing::Posted
 }
 
 pub(crate) fn refusal(applied: &AppliedOutcome) -> Refusal {
-    match status(applied) {
-        EntryStatus::Refused(refusal) => refusal,
+    match line(applied) {
+        Line::Refused { refusal, .. } => *refusal,
         other => panic!("not refused but {other:?}"),
+    }
+}
+
+/// The command whose outcome stands for this one.
+pub(crate) fn original(applied: &AppliedOutcome) -> ledger::Position {
+    match line(applied) {
+        Line::Replayed { original, .. } => *original,
+        other => panic!("not replayed but {other:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the commands of one partition, as a broker would stamp them.
 
 use ledger::{Action, Amount, Command, Generation, Idempotency, Money, Offset, Partition, Position, Timestamp};
-use ledger_store::{DeadLetter, LogRecord, PartitionBatch};
+use ledger_store::{Content, DeadLetter, LogRecord, PartitionBatch};
 
 pub(crate) const TOPIC: &str = "passbook.commands";
 pub(crate) const START: i64 = 1_750_000_000_000;
@@ -24,33 +24,26 @@ pub(crate) fn position(record: &LogRecord) -> Position {
 }
 
 pub(crate) fn command(record: &LogRecord) -> &Command {
-    match record {
-        LogRecord::Command(command) => command,
-        LogRecord::Unreadable(letter) => panic!("{letter:?} is no command"),
+    match &record.content {
+        Content::Command(command) => command,
+        Content::Unreadable(why) => panic!("{record:?} is no command: {why}"),
     }
 }
 
-/// A command set aside unread, as the settler does it with one of a generation that is over.
-pub(crate) fn set_aside(record: &LogRecord) -> LogRecord {
-    let LogRecord::Command(Command { position, recorded_at, account, .. }) = record else { return record.clone() };
-    LogRecord::Unreadable(DeadLetter {
-        offset: position.offset(),
-        recorded_at: *recorded_at,
-        key: Some(account.as_str().into()),
-        value: Some(b"{}".to_vec()),
-        accepted_as: Some(*position),
-        why: "its generation is over".to_owned(),
-    })
+/// A record as it is set aside.
+pub(crate) fn letter(record: &LogRecord, accepted_as: Option<Position>, why: &str) -> DeadLetter {
+    let LogRecord { offset, recorded_at, key, value, .. } = record.clone();
+    DeadLetter { offset, recorded_at, key, value, accepted_as, why: why.to_owned() }
 }
 
 pub(crate) fn with_key(record: LogRecord, key: &str, body: u8) -> LogRecord {
-    let LogRecord::Command(command) = record else { panic!("an unreadable record has no key") };
     let idempotency = Some(Idempotency { key: key.parse().unwrap(), fingerprint: [body; 32] });
-    LogRecord::Command(Command { idempotency, ..command })
+    let content = Content::Command(Command { idempotency, ..command(&record).clone() });
+    LogRecord { content, ..record }
 }
 
 pub(crate) fn batch(partition: Partition, records: &[LogRecord]) -> PartitionBatch {
-    PartitionBatch { topic: TOPIC.to_owned(), partition, records: records.to_vec() }
+    PartitionBatch { topic: TOPIC.to_owned(), partition, records: records.to_vec(), voids: Vec::new() }
 }
 
 impl Log {
@@ -59,14 +52,18 @@ impl Log {
     }
 
     pub(crate) fn push(&mut self, account: &str, action: Action) -> LogRecord {
-        LogRecord::Command(Command {
-            position: self.take_position(),
-            recorded_at: Timestamp::from_epoch_ms(self.now),
+        let position = self.take_position();
+        let recorded_at = self.clock();
+        let command = Command {
+            position,
+            recorded_at,
             account: account.parse().unwrap(),
             action,
             reference: Some(format!("at {}", self.next).parse().unwrap()),
             idempotency: None,
-        })
+        };
+        let value = format!("{:?} {:?}", command.action, command.reference);
+        record(command.position.offset(), recorded_at, account, value.as_bytes(), Content::Command(command))
     }
 
     pub(crate) fn deposit(&mut self, account: &str, amount: i64) -> LogRecord {
@@ -95,14 +92,9 @@ impl Log {
 
     pub(crate) fn unreadable(&mut self, key: &str) -> LogRecord {
         let offset = self.take_position().offset();
-        LogRecord::Unreadable(DeadLetter {
-            offset,
-            recorded_at: Timestamp::from_epoch_ms(self.now),
-            key: Some(key.as_bytes().to_vec()),
-            value: Some(b"\xff not JSON".to_vec()),
-            accepted_as: None,
-            why: format!("offset {offset} is not UTF-8"),
-        })
+        let recorded_at = self.clock();
+        let content = Content::Unreadable(format!("offset {offset} is not UTF-8"));
+        record(offset, recorded_at, key, b"\xff not JSON", content)
     }
 
     pub(crate) fn clock(&self) -> Timestamp {
@@ -115,4 +107,14 @@ impl Log {
         self.now += 1_000;
         position
     }
+}
+
+fn record(offset: Offset, recorded_at: Timestamp, key: &str, value: &[u8], content: Content) -> LogRecord {
+    let (key, value) = (Some(key.as_bytes().to_vec()), Some(value.to_vec()));
+    LogRecord { offset, recorded_at, stamped_by_broker: true, key, value, content }
+}
+
+/// What another version of the program, which cannot read it, makes of a record.
+pub(crate) fn unread(record: &LogRecord) -> LogRecord {
+    LogRecord { content: Content::Unreadable("a version that is not known".to_owned()), ..record.clone() }
 }

@@ -12,6 +12,7 @@ use crate::log::{Log, batch, command};
 on_both_stores!(
     every_transaction_is_found_in_whatever_page_it_stands,
     a_transaction_at_or_past_the_fence_is_accepted,
+    a_transaction_that_cannot_be_is_not_found,
     a_transaction_below_the_fence_that_is_of_no_account_is_not_found,
     an_account_of_two_partitions_keeps_every_transaction_findable,
     a_statement_goes_back_page_by_page,
@@ -46,13 +47,36 @@ async fn a_transaction_at_or_past_the_fence_is_accepted(store: impl Books) {
     for (asked, expected) in [
         (id("alice", 2, 0, 3), Lookup::Accepted),
         (id("nobody", 2, 0, 3), Lookup::Accepted),
-        (id("alice", 3, 0, 0), Lookup::Accepted),
+        (id("alice", 3, 0, 0), Lookup::NotFound),
+        (id("alice", 0, 0, 3), Lookup::NotFound),
         (id("alice", 2, 1, 0), Lookup::Accepted),
         (id("alice", 1, 0, 0), Lookup::NotFound),
         (id("alice", 1, 0, 1_000), Lookup::NotFound),
     ] {
         assert_eq!(lookup(asked.clone()).await, expected, "{asked}");
     }
+}
+
+/// Whoever waits for it need not wait.
+async fn a_transaction_that_cannot_be_is_not_found(store: impl Books) {
+    store.begin(2, None).await;
+    let long = Instant::now() + Duration::from_secs(20);
+    for (partition, generation, expected) in [
+        (0, 2, Lookup::Accepted),
+        (1, 2, Lookup::Accepted),
+        (2, 2, Lookup::NotFound),
+        (u16::MAX, 2, Lookup::NotFound),
+        (0, 3, Lookup::NotFound),
+        (0, 0, Lookup::NotFound),
+        (0, 1, Lookup::NotFound),
+    ] {
+        let asked = id("alice", generation, partition, 5);
+        assert_eq!(store.transaction(&asked).await.unwrap(), expected, "{asked}");
+        if expected == Lookup::NotFound {
+            assert_eq!(store.await_outcome(&asked, long).await.unwrap(), expected, "{asked}");
+        }
+    }
+    assert!(Instant::now() < long);
 }
 
 async fn a_transaction_below_the_fence_that_is_of_no_account_is_not_found(store: impl Books) {

@@ -1,6 +1,6 @@
 //! However the log is cut into batches, and however often parts of it come again, the books are those of one fold.
 
-use ledger::{Action, Book, EntryStatus, Outcome, Policy, Timestamp, settle};
+use ledger::{Action, ContraAccount, ContraId, Outcome, Policy, Standing, Timestamp, Worksheet, settle};
 use ledger_store::{LogRecord, MemoryStore};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -36,9 +36,19 @@ fn write_log(drafts: &[Draft]) -> Vec<LogRecord> {
 }
 
 fn fold(records: &[LogRecord]) -> (Vec<Outcome>, Vec<ledger::Account>) {
-    let mut book = Book::new(Policy::default(), 0, Timestamp::from_epoch_ms(0), SETTLED_AT);
-    let outcomes = settle(&mut book, records.iter().map(command).cloned());
-    let accounts = book.into_changes().accounts.into_iter().map(|change| change.account).collect();
+    let mut worksheet = Worksheet::new(Policy::default(), 0, Timestamp::from_epoch_ms(0), SETTLED_AT);
+    worksheet.add_contra(ContraAccount::open(ContraId { currency: "EUR".parse().unwrap(), partition: 0 }));
+    for command in records.iter().map(command) {
+        worksheet.add_absent_account(command.account.clone());
+        if let Some(idempotency) = &command.idempotency {
+            worksheet.add_key(command.account.clone(), idempotency.key.clone(), None);
+        }
+        if let Some(request) = command.action.request() {
+            worksheet.add_ended_hold(command.account.clone(), request, None);
+        }
+    }
+    let outcomes = settle(&mut worksheet, records.iter().map(command).cloned()).unwrap();
+    let accounts = worksheet.into_changes().unwrap().accounts.into_iter().map(|change| change.after).collect();
     (outcomes, accounts)
 }
 
@@ -70,7 +80,7 @@ async fn check_same(store: &impl Books, records: &[LogRecord], cuts: &[(usize, u
         let booked = expected.iter().rev().filter(|outcome| outcome.account == id && outcome.is_booked());
         assert_eq!(store.whole_statement(id.as_str()).await, booked.cloned().collect::<Vec<_>>());
     }
-    assert!(expected.iter().any(|outcome| outcome.entry.status == EntryStatus::Posted));
+    assert!(expected.iter().any(|outcome| outcome.entry.line.standing() == Standing::Posted));
 }
 
 fn logs() -> impl Strategy<Value = (Vec<Draft>, Vec<(usize, usize)>)> {

@@ -13,7 +13,7 @@ use crate::log::{Log, batch};
 async fn rejection_of(mongo: &OnMongo, records: &[LogRecord]) -> (&'static str, String, i32) {
     let before = mongo.store.spent();
     let deadline = Instant::now() + Duration::from_secs(20);
-    let error = mongo.store.apply(batch(0, records), SETTLED_AT, deadline).await.unwrap_err();
+    let error = mongo.store.apply(batch(0, records), SETTLED_AT, deadline).await.whole().unwrap_err();
     assert_eq!(mongo.store.spent().since(&before).attempts, 1, "{error}");
     assert!(!error.retry_helps(), "{error}");
     let said = error.to_string();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use ledger_store::{ApplyFailure, Reading, Settling, Store, StoreConfig};
+use ledger_store::{ApplyFailure, MongoStore, Reading, Settling, StoreConfig};
 use mongodb::IndexModel;
 use mongodb::bson::doc;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ async fn to_initialize_again_changes_nothing() {
         assert!(names.iter().any(|found| found == name), "{name} is missing in {names:?}");
     }
     let indexes: Vec<IndexModel> = mongo.documents("keys").list_indexes().await.unwrap().try_collect().await.unwrap();
-    let expiry = indexes.iter().find(|index| index.keys == doc! { "expires_at": 1 }).unwrap();
+    let expiry = indexes.iter().find(|index| index.keys == doc! { "swept_at": 1 }).unwrap();
     assert_eq!(expiry.options.as_ref().unwrap().expire_after, Some(Duration::ZERO));
     mongo.end().await;
 }
@@ -91,11 +91,11 @@ async fn what_stands_in_turned_pages_is_read_back_whole() {
 }
 
 /// A store whose server is not there.
-async fn away() -> Store {
+async fn away() -> MongoStore {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut config = StoreConfig::new(format!("mongodb://127.0.0.1:{port}"), "passbook");
     config.server_selection_timeout = Duration::from_millis(200);
-    Store::connect(config).await.unwrap()
+    MongoStore::connect(config).await.unwrap()
 }
 
 #[tokio::test]
@@ -120,7 +120,8 @@ async fn a_server_that_is_away_is_told_from_other_failures() {
 async fn applying_gives_up_at_its_deadline_and_says_that_a_retry_helps() {
     let store = away().await;
     let deadline = Instant::now() + Duration::from_millis(700);
-    let error = store.apply(batch(0, &Log::of(0).deposits("alice", 1)), SETTLED_AT, deadline).await.unwrap_err();
+    let error =
+        store.apply(batch(0, &Log::of(0).deposits("alice", 1)), SETTLED_AT, deadline).await.whole().unwrap_err();
     assert!(Instant::now() < deadline + Duration::from_millis(500));
     assert!(error.retry_helps(), "{error}");
     assert!(matches!(&error.failure, ApplyFailure::OutOfTime { last: Some(last) } if last.is_unreachable()), "{error}");
@@ -134,10 +135,10 @@ async fn applying_gives_up_at_its_deadline_and_says_that_a_retry_helps() {
 async fn a_deadline_that_has_passed_leaves_nothing() {
     let mongo = OnMongo::new().await;
     let records = Log::of(0).deposits("alice", 1);
-    let error = mongo.store.apply(batch(0, &records), SETTLED_AT, Instant::now()).await.unwrap_err();
+    let error = mongo.store.apply(batch(0, &records), SETTLED_AT, Instant::now()).await.whole().unwrap_err();
     assert!(matches!(error.failure, ApplyFailure::OutOfTime { .. }));
     let long = Instant::now() + Duration::from_secs(20);
-    let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, long).await.unwrap();
+    let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, long).await.whole().unwrap();
     assert_eq!(outcomes.len(), 1);
     mongo.end().await;
 }
@@ -150,11 +151,11 @@ async fn a_deadline_in_the_midst_of_applying_keeps_nobody_waiting() {
     for millis in 0..20 {
         let records: Vec<_> = (0..300).map(|at| log.deposit(&format!("account-{at}"), 1)).collect();
         let soon = Instant::now() + Duration::from_millis(millis);
-        if let Err(error) = mongo.store.apply(batch(0, &records), SETTLED_AT, soon).await {
+        if let Err(error) = mongo.store.apply(batch(0, &records), SETTLED_AT, soon).await.whole() {
             assert!(matches!(error.failure, ApplyFailure::OutOfTime { .. }), "{error}");
         }
         let start = Instant::now();
-        let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, start + Duration::from_secs(20)).await;
+        let outcomes = mongo.store.apply(batch(0, &records), SETTLED_AT, start + Duration::from_secs(20)).await.whole();
         assert_eq!(outcomes.unwrap().len(), 300);
         waiting = waiting.max(start.elapsed());
     }
@@ -164,6 +165,6 @@ async fn a_deadline_in_the_midst_of_applying_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_refused() {
-    let error = Store::connect(StoreConfig::new("http://127.0.0.1", "passbook")).await.unwrap_err();
+    let error = MongoStore::connect(StoreConfig::new("http://127.0.0.1", "passbook")).await.unwrap_err();
     assert!(!error.is_unreachable(), "{error}");
 }

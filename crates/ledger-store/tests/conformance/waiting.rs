@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
 use ledger::TransactionId;
-use ledger_store::{Lookup, Reading, Store, StoreConfig};
+use ledger_store::{Lookup, MongoStore, Reading, StoreConfig};
 use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
 use tokio::io::copy_bidirectional;
@@ -54,11 +54,11 @@ async fn forward(mut client: TcpStream, server: String, mut silence: watch::Rece
     }
 }
 
-async fn store_at(wire: &Wire) -> Store {
+async fn store_at(wire: &Wire) -> MongoStore {
     let uri = format!("mongodb://{}/?directConnection=true", wire.address);
     let mut config = StoreConfig::new(uri, format!("passbook_test_waiting_{}", std::process::id()));
     config.server_selection_timeout = Duration::from_millis(500);
-    Store::connect(config).await.unwrap()
+    MongoStore::connect(config).await.unwrap()
 }
 
 fn never() -> TransactionId {

@@ -14,11 +14,7 @@ pub(super) fn detail(refusal: Refusal, account: &AccountId) -> String {
         Refusal::AccountClosed => "the account is closed".to_owned(),
         Refusal::CurrencyMismatch { account } => format!("the account is kept in {account}"),
         Refusal::InsufficientFunds { available } => format!("{available} is available"),
-        Refusal::BalanceLimit => {
-            "the balance of the account, or what its partition of the log has taken in altogether in this currency, \
-             would exceed what the ledger can hold"
-                .to_owned()
-        }
+        Refusal::BalanceLimit => "the balance of the account would exceed what the ledger can hold".to_owned(),
         Refusal::TooManyHolds => format!("the account has {MAX_OPEN_HOLDS} open holds, the most it can have"),
         Refusal::HoldNotFound => "the account has never had a hold by that id".to_owned(),
         Refusal::HoldCaptured { by } => format!("the hold was captured by {}", id(by)),

@@ -7,14 +7,14 @@ mod history;
 mod model;
 mod storage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use self::history::{commands, given_accounts};
-use self::model::Model;
+use self::model::{Model, Verdict};
 use self::storage::Storage;
-use crate::{Command, Digest, Entry, EntryStatus, Kind, Outcome, Position};
+use crate::{AccountId, Command, Digest, Entry, Line, Outcome, Position, chain_start, check_open_page};
 
 fn settled(commands: &[Command]) -> (Storage, Vec<Outcome>) {
     let mut storage = Storage::new(given_accounts());
@@ -28,7 +28,8 @@ proptest! {
         let mut model = Model::new(given_accounts());
         for (command, outcome) in commands.iter().zip(settled(&commands).1) {
             let entry = outcome.entry;
-            let said = (entry.status, entry.balance.into(), entry.held.into(), entry.available.into());
+            let after = entry.after;
+            let said = (Verdict::from(&entry.line), after.balance.into(), after.held.into(), after.available.into());
             prop_assert_eq!(said, model.settle(command), "{:?}", command);
         }
     }
@@ -48,71 +49,86 @@ proptest! {
             *sums.entry(account.currency).or_default() += i128::from(account.balance);
         }
         for contra in storage.contra.values() {
-            *sums.entry(contra.id.currency).or_default() += i128::from(contra.balance);
+            *sums.entry(contra.id.currency).or_default() += contra.balance;
         }
         prop_assert!(sums.values().all(|sum| *sum == 0), "{sums:?}");
     }
 
     #[test]
-    fn balance_is_the_fold_of_the_entries(commands in commands()) {
+    fn balance_and_held_money_are_the_fold_of_the_entries(commands in commands()) {
         let (storage, _) = settled(&commands);
-        for (account, entries) in &storage.entries {
-            let mut balance = 0i128;
+        for (account, entries) in storage.all_entries() {
+            let (mut balance, mut held) = (0i128, 0i128);
             for entry in entries {
-                balance += i128::from(entry.balance_change());
-                prop_assert_eq!(i128::from(entry.balance), balance);
+                let change = entry.line.change();
+                balance += i128::from(change.balance);
+                held += i128::from(change.held) - entry.expired.iter().map(|hold| i128::from(hold.released)).sum::<i128>();
+                prop_assert_eq!((i128::from(entry.after.balance), i128::from(entry.after.held)), (balance, held));
             }
-            prop_assert_eq!(i128::from(storage.accounts[account].balance), balance);
+            let account = &storage.accounts[account];
+            prop_assert_eq!((i128::from(account.balance), i128::from(account.held)), (balance, held));
         }
     }
 
     #[test]
-    fn held_is_the_sum_of_the_open_holds(commands in commands()) {
+    fn every_account_is_sound(commands in commands()) {
         for account in settled(&commands).0.accounts.values() {
-            prop_assert_eq!(account.held, account.holds.iter().map(|hold| hold.remaining).sum::<i64>());
-            prop_assert!(account.holds.iter().all(|hold| hold.remaining > 0));
+            prop_assert_eq!(account.check(), Ok(()));
         }
     }
 
     #[test]
     fn available_is_never_negative(commands in commands()) {
         let (_, outcomes) = settled(&commands);
-        prop_assert!(outcomes.iter().all(|outcome| outcome.entry.available >= 0 && outcome.entry.held >= 0));
+        let after = |outcome: &Outcome| outcome.entry.after;
+        prop_assert!(outcomes.iter().map(after).all(|after| after.available >= 0 && after.held >= 0));
     }
 
     #[test]
     fn sequence_numbers_have_no_gaps(commands in commands()) {
         let (storage, outcomes) = settled(&commands);
-        for (account, entries) in &storage.entries {
+        let mut booked = 0;
+        for (account, entries) in storage.all_entries() {
             let sequences: Vec<_> = entries.iter().map(|entry| entry.sequence).collect();
             prop_assert_eq!(&sequences, &(1..=entries.len() as u64).collect::<Vec<_>>());
             prop_assert_eq!(storage.accounts[account].sequence, entries.len() as u64);
+            booked += entries.len();
         }
-        let booked = outcomes.iter().filter(|outcome| outcome.is_booked()).count();
-        prop_assert_eq!(storage.entries.values().map(Vec::len).sum::<usize>(), booked);
+        prop_assert_eq!(outcomes.iter().filter(|outcome| outcome.is_booked()).count(), booked);
     }
 
     #[test]
     fn hold_ends_once_and_gives_no_more_than_it_held(commands in commands()) {
-        for entries in settled(&commands).0.entries.values() {
-            let mut ended = BTreeSet::new();
-            let mut left = BTreeMap::new();
-            for entry in entries.iter().filter(|entry| entry.status == EntryStatus::Posted) {
-                let amount = entry.money.map_or(0, |money| money.amount.minor_units());
-                let Some(request) = entry.request else {
-                    if entry.kind == Kind::WithdrawalRequest {
-                        left.insert(entry.position, amount);
+        for (_, entries) in settled(&commands).0.all_entries() {
+            let mut open = BTreeMap::new();
+            for entry in entries {
+                for hold in &entry.expired {
+                    prop_assert_eq!(open.remove(&hold.request), Some(hold.released));
+                }
+                match entry.line {
+                    Line::Hold { money, .. } => {
+                        open.insert(entry.position, money.amount.minor_units());
                     }
-                    continue;
-                };
-                prop_assert!(!ended.contains(&request), "{entry:?} comes after the end of its hold");
-                let left = left.get_mut(&request).expect("the request was posted before");
-                *left -= amount;
-                prop_assert!(*left >= 0);
-                if entry.remaining == Some(0) {
-                    ended.insert(request);
+                    Line::Capture { request, money, remaining, released, .. } => {
+                        let left = open.remove(&request).expect("the hold is open") - money.amount.minor_units();
+                        prop_assert_eq!(left, remaining + released);
+                        if remaining > 0 {
+                            open.insert(request, remaining);
+                        }
+                    }
+                    Line::Release { request, released } => {
+                        prop_assert_eq!(open.remove(&request), Some(released.amount.minor_units()));
+                    }
+                    Line::Deposit { .. } | Line::Withdrawal { .. } | Line::Refused { .. } | Line::Replayed { .. } => {}
                 }
             }
+        }
+    }
+
+    #[test]
+    fn lines_keep_what_was_asked(commands in commands()) {
+        for (command, outcome) in commands.iter().zip(settled(&commands).1) {
+            prop_assert!(outcome.is_of(command), "{:?} of {:?}", outcome, command);
         }
     }
 
@@ -132,32 +148,37 @@ proptest! {
     #[test]
     fn chain_of_digests_verifies_and_any_change_breaks_it(commands in commands(), place: prop::sample::Index) {
         let (storage, _) = settled(&commands);
-        for (account, entries) in storage.entries.iter().filter(|(_, entries)| !entries.is_empty()) {
+        for (account, entries) in storage.all_entries().filter(|(_, entries)| !entries.is_empty()) {
             let head = storage.accounts[account].head;
-            prop_assert_eq!(chain(entries), head);
+            prop_assert_eq!(chain(account, &entries), head);
+            prop_assert_ne!(chain(&"zoe".parse().unwrap(), &entries), head, "in the book of another account");
             let place = place.index(entries.len());
-            for (field, changed) in history::changed_in_each_field(&entries[place]) {
+            for (fact, changed) in history::changed_in_each_fact(&entries[place]) {
                 let mut entries = entries.clone();
                 entries[place] = changed;
-                prop_assert_ne!(chain(&entries), head, "changed {} of entry {}", field, place);
+                prop_assert_ne!(chain(account, &entries), head, "changed {} of entry {}", fact, place);
             }
-            prop_assert_ne!(chain(&entries[..place]), head, "left out the entries from {} on", place);
+            prop_assert_ne!(chain(account, &entries[..place]), head, "left out the entries from {} on", place);
         }
     }
 
     #[test]
-    fn page_heads_end_full_pages(commands in commands()) {
+    fn pages_are_full_and_end_with_their_heads(commands in commands()) {
         let (storage, _) = settled(&commands);
-        for (account, heads) in &storage.page_heads {
-            let pages = storage.entries[account].chunks_exact(crate::PAGE_CAPACITY as usize);
-            let ends: Vec<_> = pages.scan([0; 32], |head, page| { *head = chain_from(*head, page); Some(*head) }).collect();
-            prop_assert_eq!(heads, &ends);
+        for (account, pages) in &storage.pages {
+            let mut head = chain_start(account);
+            for (page, number) in pages.iter().zip(0..) {
+                head = chain_from(head, &page.entries);
+                prop_assert_eq!((page.number, page.entries.len() as u64, page.head), (number, crate::PAGE_CAPACITY, head));
+            }
+            let open = storage.entries(account).len() as u64 - pages.len() as u64 * crate::PAGE_CAPACITY;
+            prop_assert_eq!(check_open_page(open, storage.accounts[account].sequence), Ok(()));
         }
     }
 }
 
-fn chain(entries: &[Entry]) -> Digest {
-    chain_from([0; 32], entries)
+fn chain(account: &AccountId, entries: &[Entry]) -> Digest {
+    chain_from(chain_start(account), entries)
 }
 
 fn chain_from(head: Digest, entries: &[Entry]) -> Digest {

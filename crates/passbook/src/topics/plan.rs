@@ -99,19 +99,13 @@ fn check_fences(found: &Found, generation: Generation) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use ledger::Timestamp;
-
     use super::*;
 
     fn found(generation: Option<Generation>, ends: &[u64], fences: &[(Generation, u64)]) -> Found {
         let end = |(partition, end): (usize, &u64)| PartitionEnd { partition: partition as u16, start: 0, end: *end };
         let fence = |(partition, (generation, next_offset)): (usize, &(Generation, u64))| Fence {
-            topic: COMMANDS.to_owned(),
-            partition: partition as u16,
-            generation: *generation,
             next_offset: *next_offset,
-            last_recorded_at: Timestamp::from_epoch_ms(0),
-            began_at: None,
+            ..Fence::at_beginning(COMMANDS, partition as u16, *generation, None)
         };
         Found {
             generation,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use ledger::{Generation, Partition};
 use ledger_log::{MemoryLog, OutcomeRecord};
 use ledger_store::{ApplyFailure, MemoryStore, PartitionBatch, StoreError};
 use ledger_wire::NewCommand;
@@ -61,31 +62,32 @@ impl<S: Settling> Bench<S> {
     }
 }
 
-/// A store that fails partition 0, or loses its last outcome; it keeps the books of the others.
+/// A store that fails partition 0; it keeps the books of the others.
 struct Faulty {
     books: MemoryStore,
     failure: Option<StoreError>,
 }
 
 impl Settling for Faulty {
-    async fn apply(
-        &self,
-        batch: PartitionBatch,
-        settled_at: Timestamp,
-        deadline: Instant,
-    ) -> Result<Vec<AppliedOutcome>, ApplyError> {
-        let (topic, partition) = (batch.topic.clone(), batch.partition);
+    async fn apply(&self, batch: PartitionBatch, settled_at: Timestamp, deadline: Instant) -> Report {
+        let (topic, partition, offset) = (batch.topic.clone(), batch.partition, batch.records[0].offset);
         match &self.failure {
             Some(failure) if partition == 0 => {
                 let failure = ApplyFailure::Store(failure.clone());
-                Err(ApplyError { topic, partition, offset: 0, failure })
+                Report { failure: Some(ApplyError { topic, partition, offset, failure }), ..Report::default() }
             }
-            _ => {
-                let mut outcomes = self.books.apply(batch, settled_at, deadline).await?;
-                outcomes.truncate(outcomes.len() - usize::from(partition == 0));
-                Ok(outcomes)
-            }
+            _ => self.books.apply(batch, settled_at, deadline).await,
         }
+    }
+
+    async fn mark_published(
+        &self,
+        topic: &str,
+        partition: Partition,
+        generation: Generation,
+        published: Offset,
+    ) -> Result<(), StoreError> {
+        self.books.mark_published(topic, partition, generation, published).await
     }
 }
 
@@ -235,17 +237,45 @@ async fn a_document_that_mongodb_does_not_take_fails_its_partition_and_is_said_o
 }
 
 #[tokio::test]
-async fn a_record_without_an_outcome_fails_its_partition_loudly() {
-    let bench = Bench::on(Faulty { books: MemoryStore::default(), failure: None });
-    let lines = Lines::default();
-    let guard = lines.listen();
-    let failed = bench.settle(&[(0, deposit(0, "alice")), (0, deposit(1, "alice")), (1, deposit(0, "bob"))]).await;
-    drop(guard);
-    assert_eq!(failed, ["passbook.commands-0@0", "passbook.commands-0@1"]);
-    assert_eq!(bench.published(), ["bob posted"]);
-    let errors = lines.of_level("ERROR");
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0]["message"].as_str().unwrap().contains("1 outcomes for 2 records"), "{errors:?}");
+async fn what_stands_before_a_fault_is_settled_and_only_the_rest_comes_again() {
+    let bench = Bench::new();
+    let failed = bench.settle(&[(0, deposit(0, "alice")), (0, deposit(1, "bob")), (0, deposit(3, "carol"))]).await;
+    assert_eq!(failed, ["passbook.commands-0@3"]);
+    assert_eq!(bench.published(), ["alice posted", "bob posted"]);
+}
+
+#[tokio::test]
+async fn only_the_topic_of_the_books_is_settled() {
+    let bench = Bench::new();
+    let event = json!({ "records": { "mirror.passbook.commands-0": [deposit(0, "alice")] } }).to_string();
+    let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
+    let event = serde_json::from_str(&event).unwrap();
+    let response = bench.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+    assert_eq!(response.batch_item_failures.len(), 1);
+    assert_eq!(bench.published(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_published_is_noted_in_the_fence() {
+    let books = MemoryStore::default();
+    let bench = Bench::on(books.clone());
+    let published = || books.fences().iter().map(|fence| (fence.next_offset, fence.published)).collect::<Vec<_>>();
+    assert_eq!(bench.settle(&[(0, deposit(0, "alice"))]).await, [""; 0]);
+    assert_eq!(published(), [(1, 1)]);
+    bench.outcomes.fail_publications(Some(PublishError::Misconfigured { reason: "no broker".to_owned() }));
+    assert_eq!(bench.settle(&[(0, deposit(1, "alice"))]).await, ["passbook.commands-0@1"]);
+    assert_eq!(published(), [(2, 1)]);
+}
+
+#[tokio::test]
+async fn the_time_of_a_records_writer_decides_nothing() {
+    let bench = Bench::new();
+    let mut record = deposit(0, "alice");
+    for kind in [json!("CREATE_TIME"), Value::Null] {
+        record["timestampType"] = kind;
+        assert_eq!(bench.settle(&[(0, record.clone())]).await, ["passbook.commands-0@0"]);
+    }
+    assert_eq!(bench.published(), [""; 0]);
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::at;
 use crate::{
-    Account, Action, Amount, Command, Entry, EntryStatus, Idempotency, Kind, Money, Partition, Refusal, Status,
-    Timestamp,
+    Account, Action, Amount, Command, Entry, ExpiredHold, Idempotency, Kind, Line, Money, Partition, Position, Refusal,
+    Status, Timestamp,
 };
 
 pub(super) const PARTITION: Partition = 7;
 pub(super) const START: Timestamp = Timestamp::from_epoch_ms(1_700_000_000_000);
+
+const A_DAY: i64 = 24 * 60 * 60;
 
 /// Alice's and Bob's accounts are opened by a first deposit, if by anything.
 const ACCOUNTS: [&str; 4] = ["alice", "bob", "carol", "fred"];
@@ -62,7 +64,8 @@ pub(super) fn commands() -> impl Strategy<Value = Vec<Command>> {
 
 fn draft() -> impl Strategy<Value = Draft> {
     let account = prop_oneof![8 => Just("alice"), 4 => select(ACCOUNTS.as_slice())];
-    let seconds = prop_oneof![6 => Just(0), 6 => 0..4i64, 1 => -20..0i64, 1 => 4..30i64];
+    let seconds = prop_oneof![6 => Just(0), 6 => 0..4i64, 1 => -20..0i64, 1 => 4..30i64,
+        1 => 15 * A_DAY..31 * A_DAY];
     let amount = prop_oneof![20 => 1..=120i64, 4 => 1..=9i64, 1 => i64::MAX - 120..=i64::MAX];
     let currency = prop_oneof![15 => Just("EUR"), 1 => Just("USD")];
     let key = prop_oneof![4 => Just(None), 1 => select(["a", "b", "c"].as_slice()).prop_map(Some)];
@@ -110,7 +113,7 @@ impl Draft {
         }
     }
 
-    fn target(&self, target: &Target, earlier: &[Command]) -> crate::Position {
+    fn target(&self, target: &Target, earlier: &[Command]) -> Position {
         let of_this_account = |command: &&Command| {
             command.account.as_str() == self.account && command.action.kind() == Kind::WithdrawalRequest
         };
@@ -123,57 +126,120 @@ impl Draft {
     }
 }
 
-/// The entry with one field changed, for every field.
-pub(super) fn changed_in_each_field(entry: &Entry) -> Vec<(&'static str, Entry)> {
-    let later = |time: Timestamp| Timestamp::from_epoch_ms(time.epoch_ms() + 1);
-    let changed = |field, change: &dyn Fn(&mut Entry)| {
+/// The entry with one fact changed, for every fact that the chain vouches for.
+pub(super) fn changed_in_each_fact(entry: &Entry) -> Vec<(&'static str, Entry)> {
+    let changed = |fact, change: &dyn Fn(&mut Entry)| {
         let mut changed = entry.clone();
         change(&mut changed);
-        assert_ne!(&changed, entry, "{field} was to change");
-        (field, changed)
+        assert_ne!(&changed, entry, "{fact} was to change");
+        (fact, changed)
     };
-    let other_money = |currency: &str, amount: i64| {
-        Some(Money { amount: Amount::from_books(amount).unwrap(), currency: currency.parse().unwrap() })
-    };
-    let amount = entry.money.map_or(1, |money| money.amount.minor_units());
-    let currency = entry.money.map_or("EUR", |money| money.currency.code());
-    vec![
-        changed("position", &|entry| entry.position = at(entry.position.offset() + 1)),
+    let expired = ExpiredHold { request: at(0), released: 1, expired_at: START };
+    let mut all = vec![
+        changed("position", &|entry| entry.position = next(entry.position)),
         changed("sequence", &|entry| entry.sequence += 1),
-        changed("kind", &|entry| {
-            entry.kind = if entry.kind == Kind::Deposit { Kind::Withdrawal } else { Kind::Deposit };
-        }),
-        changed("status", &|entry| {
-            entry.status = match entry.status {
-                EntryStatus::Posted => EntryStatus::Refused(Refusal::TooManyHolds),
-                EntryStatus::Refused(_) | EntryStatus::Replayed { .. } => EntryStatus::Posted,
-            };
-        }),
-        changed("reason", &|entry| entry.status = other_reason(entry.status)),
-        changed("amount", &|entry| entry.money = other_money(currency, amount % 1_000 + 1_001)),
-        changed("currency", &|entry| entry.money = other_money("CHF", amount)),
-        changed("request", &|entry| entry.request = Some(at(entry.request.map_or(0, |at| at.offset() + 1)))),
-        changed("remaining", &|entry| entry.remaining = Some(entry.remaining.map_or(0, |left| left ^ 1))),
-        changed("expires_at", &|entry| entry.expires_at = Some(entry.expires_at.map_or(START, later))),
         changed("reference", &|entry| entry.reference = Some("invoice 8".parse().unwrap())),
-        changed("balance", &|entry| entry.balance ^= 1),
-        changed("held", &|entry| entry.held ^= 1),
-        changed("available", &|entry| entry.available ^= 1),
+        changed("expired", &|entry| entry.expired.push(expired)),
+        changed("balance", &|entry| entry.after.balance ^= 1),
+        changed("held", &|entry| entry.after.held ^= 1),
+        changed("available", &|entry| entry.after.available ^= 1),
         changed("recorded_at", &|entry| entry.recorded_at = later(entry.recorded_at)),
-        changed("settled_at", &|entry| entry.settled_at = later(entry.settled_at)),
-    ]
+    ];
+    let lines = changed_lines(&entry.line).into_iter();
+    all.extend(lines.map(|line| changed("line", &|entry| entry.line = line.clone())));
+    all.extend((0..entry.expired.len()).flat_map(|place| {
+        [
+            changed("expired request", &|entry| entry.expired[place].request = next(entry.expired[place].request)),
+            changed("expired amount", &|entry| entry.expired[place].released += 1),
+            changed("expired time", &|entry| entry.expired[place].expired_at = later(entry.expired[place].expired_at)),
+        ]
+    }));
+    all
 }
 
-/// The same status, with another reason or another original.
-fn other_reason(status: EntryStatus) -> EntryStatus {
-    match status {
-        EntryStatus::Posted | EntryStatus::Refused(Refusal::AccountClosed) => {
-            EntryStatus::Refused(Refusal::HoldNotFound)
+fn later(time: Timestamp) -> Timestamp {
+    Timestamp::from_epoch_ms(time.epoch_ms() + 1)
+}
+
+fn next(position: Position) -> Position {
+    at(position.offset() + 1)
+}
+
+fn other_amount(money: Money) -> Money {
+    Money { amount: Amount::from_books(money.amount.minor_units() % 1_000 + 1_001).unwrap(), ..money }
+}
+
+fn other_currency(money: Money) -> Money {
+    Money { currency: "CHF".parse().unwrap(), ..money }
+}
+
+/// The line with one of its facts changed, for each; and lines of another sort with the same facts.
+fn changed_lines(line: &Line) -> Vec<Line> {
+    let asked = line.asked();
+    let mut lines: Vec<Line> = match line.clone() {
+        Line::Deposit { money } => vec![
+            Line::Deposit { money: other_amount(money) },
+            Line::Deposit { money: other_currency(money) },
+            Line::Withdrawal { money },
+        ],
+        Line::Withdrawal { money } => vec![
+            Line::Withdrawal { money: other_amount(money) },
+            Line::Withdrawal { money: other_currency(money) },
+            Line::Deposit { money },
+        ],
+        Line::Hold { money, expires_in_seconds, expires_at } => vec![
+            Line::Hold { money: other_amount(money), expires_in_seconds, expires_at },
+            Line::Hold { money: other_currency(money), expires_in_seconds, expires_at },
+            Line::Hold { money, expires_in_seconds: expires_in_seconds + 1, expires_at },
+            Line::Hold { money, expires_in_seconds, expires_at: later(expires_at) },
+        ],
+        Line::Capture { request, money, is_final, remaining, released } => vec![
+            Line::Capture { request: next(request), money, is_final, remaining, released },
+            Line::Capture { request, money: other_amount(money), is_final, remaining, released },
+            Line::Capture { request, money: other_currency(money), is_final, remaining, released },
+            Line::Capture { request, money, is_final: !is_final, remaining, released },
+            Line::Capture { request, money, is_final, remaining: remaining ^ 1, released },
+            Line::Capture { request, money, is_final, remaining, released: released ^ 1 },
+        ],
+        Line::Release { request, released } => vec![
+            Line::Release { request: next(request), released },
+            Line::Release { request, released: other_amount(released) },
+            Line::Release { request, released: other_currency(released) },
+        ],
+        Line::Refused { asked, refusal } => {
+            vec![
+                Line::Refused { asked: other_action(&asked), refusal },
+                Line::Refused { asked, refusal: other(refusal) },
+            ]
         }
-        EntryStatus::Refused(Refusal::InsufficientFunds { available }) => {
-            EntryStatus::Refused(Refusal::InsufficientFunds { available: available ^ 1 })
+        Line::Replayed { asked, original } => vec![
+            Line::Replayed { asked: other_action(&asked), original },
+            Line::Replayed { asked, original: next(original) },
+        ],
+    };
+    lines.push(match line {
+        Line::Refused { .. } => Line::Replayed { asked, original: at(0) },
+        _ => Line::Refused { asked, refusal: Refusal::TooManyHolds },
+    });
+    lines
+}
+
+fn other_action(action: &Action) -> Action {
+    match action.clone() {
+        Action::Deposit(money) => Action::Withdrawal(money),
+        Action::Withdrawal(money) => Action::Deposit(money),
+        Action::WithdrawalRequest { money, expires_in_seconds } => {
+            Action::WithdrawalRequest { money, expires_in_seconds: expires_in_seconds + 1 }
         }
-        EntryStatus::Refused(_) => EntryStatus::Refused(Refusal::AccountClosed),
-        EntryStatus::Replayed { original } => EntryStatus::Replayed { original: at(original.offset() + 1) },
+        Action::Capture { request, money, is_final } => Action::Capture { request, money, is_final: !is_final },
+        Action::Release { request } => Action::Release { request: next(request) },
+    }
+}
+
+fn other(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::InsufficientFunds { available } => Refusal::InsufficientFunds { available: available ^ 1 },
+        Refusal::AccountClosed => Refusal::HoldNotFound,
+        _ => Refusal::AccountClosed,
     }
 }

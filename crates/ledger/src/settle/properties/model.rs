@@ -1,24 +1,41 @@
 //! The rules once more, as plainly as they can be said: the whole history is kept, and every question about an account
 //! is answered by going through it from the start, in 128 bits.
 
-use crate::{Account, AccountId, Action, Command, Currency, EntryStatus, Position, Refusal, Status, Timestamp};
+use crate::{Account, AccountId, Action, Command, Currency, Line, Policy, Position, Refusal, Status, Timestamp};
 
 use super::history::START;
 
 pub(super) struct Model {
     given: Vec<Account>,
     clock: Timestamp,
-    lines: Vec<Line>,
+    past: Vec<Decided>,
 }
 
-struct Line {
+struct Decided {
     command: Command,
     time: Timestamp,
-    status: EntryStatus,
+    verdict: Verdict,
 }
 
-/// Status, balance, held, available.
-type Settled = (EntryStatus, i128, i128, i128);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Posted,
+    Refused(Refusal),
+    Replayed(Position),
+}
+
+impl From<&Line> for Verdict {
+    fn from(line: &Line) -> Self {
+        match line {
+            Line::Refused { refusal, .. } => Self::Refused(*refusal),
+            Line::Replayed { original, .. } => Self::Replayed(*original),
+            _ => Self::Posted,
+        }
+    }
+}
+
+/// Verdict, balance, held, available.
+type Settled = (Verdict, i128, i128, i128);
 
 /// How far a hold has come.
 enum Standing {
@@ -29,32 +46,32 @@ enum Standing {
 
 impl Model {
     pub(super) fn new(given: impl IntoIterator<Item = Account>) -> Self {
-        Self { given: given.into_iter().collect(), clock: START, lines: Vec::new() }
+        Self { given: given.into_iter().collect(), clock: START, past: Vec::new() }
     }
 
     pub(super) fn settle(&mut self, command: &Command) -> Settled {
         self.clock = self.clock.max(command.recorded_at);
-        let status = self.decide(command);
-        self.lines.push(Line { command: command.clone(), time: self.clock, status });
+        let verdict = self.decide(command);
+        self.past.push(Decided { command: command.clone(), time: self.clock, verdict });
         let account = &command.account;
         if self.currency(account).is_none() {
-            return (status, 0, 0, 0);
+            return (verdict, 0, 0, 0);
         }
-        (status, self.balance(account), self.held(account), self.available(account))
+        (verdict, self.balance(account), self.held(account), self.available(account))
     }
 
-    fn decide(&self, command: &Command) -> EntryStatus {
+    fn decide(&self, command: &Command) -> Verdict {
         if let Some(first) = self.first_with_the_key_of(command) {
             let original = first.command.position;
             return if first.command.idempotency == command.idempotency {
-                EntryStatus::Replayed { original }
+                Verdict::Replayed(original)
             } else {
-                EntryStatus::Refused(Refusal::IdempotencyKeyReused { original })
+                Verdict::Refused(Refusal::IdempotencyKeyReused { original })
             };
         }
         match self.refusal(command) {
-            Some(refusal) => EntryStatus::Refused(refusal),
-            None => EntryStatus::Posted,
+            Some(refusal) => Verdict::Refused(refusal),
+            None => Verdict::Posted,
         }
     }
 
@@ -74,11 +91,10 @@ impl Model {
         }
         let amount = command.action.money().map_or(0, |money| i128::from(money.amount.minor_units()));
         let available = self.available(account);
-        let everybodys = self.everybodys(currency);
         match command.action {
             Action::Deposit(_) => {
                 let lifted = self.balance(account) + amount + self.overdraft_limit(account);
-                (lifted > i64::MAX.into() || everybodys + amount > 1 << 63).then_some(Refusal::BalanceLimit)
+                (lifted > i64::MAX.into()).then_some(Refusal::BalanceLimit)
             }
             Action::Withdrawal(_) | Action::WithdrawalRequest { .. } => (amount > available)
                 .then(|| Refusal::InsufficientFunds { available: i64::try_from(available).unwrap() }),
@@ -92,12 +108,17 @@ impl Model {
         }
     }
 
-    fn first_with_the_key_of(&self, command: &Command) -> Option<&Line> {
+    /// The command that the key stands for: each that finds the key's time over takes it anew.
+    fn first_with_the_key_of(&self, command: &Command) -> Option<&Decided> {
         let key = &command.idempotency.as_ref()?.key;
-        self.lines.iter().find(|line| {
-            line.command.account == command.account
-                && line.command.idempotency.as_ref().is_some_and(|idempotency| idempotency.key == *key)
-        })
+        let mut first: Option<&Decided> = None;
+        for past in self.past.iter().filter(|past| past.command.account == command.account) {
+            let has_it = past.command.idempotency.as_ref().is_some_and(|idempotency| idempotency.key == *key);
+            if has_it && first.is_none_or(|first| is_forgotten(first, past.time)) {
+                first = Some(past);
+            }
+        }
+        first.filter(|first| !is_forgotten(first, self.clock))
     }
 
     fn given(&self, account: &AccountId) -> Option<&Account> {
@@ -106,25 +127,25 @@ impl Model {
 
     /// That of the account as given, or of the deposit that opened it; nothing where there is no account.
     fn currency(&self, account: &AccountId) -> Option<Currency> {
-        let opened = |line: &Line| match (&line.command.action, line.status) {
-            _ if line.command.account != *account => None,
-            (Action::Deposit(money), EntryStatus::Posted) => Some(money.currency),
+        let opened = |past: &Decided| match (&past.command.action, past.verdict) {
+            _ if past.command.account != *account => None,
+            (Action::Deposit(money), Verdict::Posted) => Some(money.currency),
             _ => None,
         };
-        self.given(account).map(|account| account.currency).or_else(|| self.lines.iter().find_map(opened))
+        self.given(account).map(|account| account.currency).or_else(|| self.past.iter().find_map(opened))
     }
 
     fn overdraft_limit(&self, account: &AccountId) -> i128 {
         self.given(account).map_or(0, |account| account.overdraft_limit.into())
     }
 
-    fn posted<'a>(&'a self, account: &'a AccountId) -> impl Iterator<Item = &'a Line> {
-        let posted = |line: &&Line| line.status == EntryStatus::Posted;
-        self.lines.iter().filter(posted).filter(move |line| line.command.account == *account)
+    fn posted<'a>(&'a self, account: &'a AccountId) -> impl Iterator<Item = &'a Decided> {
+        let posted = |past: &&Decided| past.verdict == Verdict::Posted;
+        self.past.iter().filter(posted).filter(move |past| past.command.account == *account)
     }
 
     fn balance(&self, account: &AccountId) -> i128 {
-        let change = |line: &Line| match line.command.action {
+        let change = |past: &Decided| match past.command.action {
             Action::Deposit(money) => i128::from(money.amount.minor_units()),
             Action::Withdrawal(money) | Action::Capture { money, .. } => -i128::from(money.amount.minor_units()),
             Action::WithdrawalRequest { .. } | Action::Release { .. } => 0,
@@ -132,17 +153,8 @@ impl Model {
         self.posted(account).map(change).sum()
     }
 
-    /// What all accounts in one currency have together: what their contra account owes.
-    fn everybodys(&self, currency: Currency) -> i128 {
-        let mut accounts: Vec<_> = self.lines.iter().map(|line| line.command.account.clone()).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        accounts.retain(|account| self.currency(account) == Some(currency));
-        accounts.iter().map(|account| self.balance(account)).sum()
-    }
-
     fn held(&self, account: &AccountId) -> i128 {
-        let remaining = |line: &Line| match self.standing(account, line.command.position) {
+        let remaining = |past: &Decided| match self.standing(account, past.command.position) {
             Standing::Open { remaining } => remaining,
             Standing::Never | Standing::Ended(_) => 0,
         };
@@ -154,16 +166,16 @@ impl Model {
     }
 
     fn standing(&self, account: &AccountId, request: Position) -> Standing {
-        let Some(placed) = self.posted(account).find(|line| line.command.position == request) else {
+        let Some(placed) = self.posted(account).find(|past| past.command.position == request) else {
             return Standing::Never;
         };
         let Action::WithdrawalRequest { money, expires_in_seconds } = placed.command.action else {
             return Standing::Never;
         };
         let mut remaining = i128::from(money.amount.minor_units());
-        for line in self.posted(account).filter(|line| line.command.action.request() == Some(request)) {
-            let by = line.command.position;
-            match line.command.action {
+        for past in self.posted(account).filter(|past| past.command.action.request() == Some(request)) {
+            let by = past.command.position;
+            match past.command.action {
                 Action::Capture { money, is_final, .. } => {
                     remaining -= i128::from(money.amount.minor_units());
                     if is_final || remaining == 0 {
@@ -176,4 +188,8 @@ impl Model {
         let at = placed.time.plus_seconds(expires_in_seconds);
         if self.clock >= at { Standing::Ended(Refusal::HoldExpired { at }) } else { Standing::Open { remaining } }
     }
+}
+
+fn is_forgotten(first: &Decided, now: Timestamp) -> bool {
+    now >= first.time.plus(Policy::default().key_lifetime)
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use super::history::{PARTITION, START};
 use crate::{
-    Account, AccountId, Book, Changes, Command, ContraAccount, Currency, Digest, Entry, EntryStatus, HoldEnd, Kind,
-    KnownKey, Outcome, Policy, Position, Timestamp, settle,
+    Account, AccountId, Changes, Command, ContraAccount, ContraId, Currency, Entry, HoldEnd, IdempotencyKey, KnownKey,
+    OpenPage, Outcome, Page, Policy, Position, Timestamp, Worksheet, settle,
 };
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Storage {
     clock: Timestamp,
     pub(super) accounts: BTreeMap<AccountId, Account>,
-    pub(super) entries: BTreeMap<AccountId, Vec<Entry>>,
-    pub(super) page_heads: BTreeMap<AccountId, Vec<Digest>>,
+    open_pages: BTreeMap<AccountId, Vec<Entry>>,
+    pub(super) pages: BTreeMap<AccountId, Vec<Page>>,
     pub(super) contra: BTreeMap<Currency, ContraAccount>,
     keys: BTreeMap<(AccountId, String), KnownKey>,
 }
@@ -24,73 +24,87 @@ impl Storage {
         Self {
             clock: START,
             accounts: given.into_iter().map(|account| (account.id.clone(), account)).collect(),
-            entries: BTreeMap::new(),
-            page_heads: BTreeMap::new(),
+            open_pages: BTreeMap::new(),
+            pages: BTreeMap::new(),
             contra: BTreeMap::new(),
             keys: BTreeMap::new(),
         }
     }
 
     pub(super) fn settle(&mut self, batch: &[Command]) -> Vec<Outcome> {
-        let mut book = self.read(batch);
-        let outcomes = settle(&mut book, batch.iter().cloned());
-        self.clock = book.clock();
-        self.write(book.into_changes());
+        let mut worksheet = self.read(batch);
+        let outcomes = settle(&mut worksheet, batch.iter().cloned()).unwrap();
+        self.clock = worksheet.clock();
+        self.write(worksheet.into_changes().unwrap());
         outcomes
     }
 
-    fn read(&self, batch: &[Command]) -> Book {
-        let mut book = Book::new(Policy::default(), PARTITION, self.clock, START);
-        self.contra.values().for_each(|contra| book.add_contra(contra.clone()));
-        for command in batch {
-            if let Some(account) = self.accounts.get(&command.account) {
-                book.add_account(account.clone());
-            }
-            if let Some(idempotency) = &command.idempotency {
-                let place = (command.account.clone(), idempotency.key.as_str().to_owned());
-                if let Some(known) = self.keys.get(&place) {
-                    book.add_key(place.0, idempotency.key.clone(), *known);
-                }
-            }
-            if let Some((request, end)) = self.ended_hold(command) {
-                book.add_ended_hold(command.account.clone(), request, end);
-            }
-        }
-        book
+    /// All entries of an account, the oldest first.
+    pub(super) fn entries(&self, account: &AccountId) -> Vec<Entry> {
+        let turned = self.pages.get(account).into_iter().flatten().flat_map(|page| &page.entries);
+        turned.chain(self.open_pages.get(account).into_iter().flatten()).cloned().collect()
     }
 
-    /// How the hold ended that the command is about, by the entries of its account.
-    fn ended_hold(&self, command: &Command) -> Option<(Position, HoldEnd)> {
-        let request = command.action.request()?;
-        let account = self.accounts.get(&command.account)?;
-        if account.has_open_hold(request) {
-            return None;
+    pub(super) fn all_entries(&self) -> impl Iterator<Item = (&AccountId, Vec<Entry>)> {
+        self.accounts.keys().map(|account| (account, self.entries(account)))
+    }
+
+    fn read(&self, batch: &[Command]) -> Worksheet {
+        let mut worksheet = Worksheet::new(Policy::default(), PARTITION, self.clock, START);
+        for command in batch {
+            self.read_for(command, &mut worksheet);
         }
-        let posted = self.entries.get(&command.account)?.iter().filter(|entry| entry.status == EntryStatus::Posted);
-        let at = posted.clone().find(|entry| entry.position == request)?.expires_at?;
-        let ending = posted.clone().find(|entry| entry.request == Some(request) && entry.remaining == Some(0));
-        let end = match ending {
-            None => HoldEnd::Expired { at },
-            Some(entry) if entry.kind == Kind::Release => HoldEnd::Released { by: entry.position },
-            Some(entry) => HoldEnd::Captured { by: entry.position },
-        };
-        Some((request, end))
+        worksheet
+    }
+
+    fn read_for(&self, command: &Command, worksheet: &mut Worksheet) {
+        let account = &command.account;
+        match self.accounts.get(account) {
+            Some(found) => {
+                worksheet.add_account(found.clone(), Some(self.open_pages.get(account).cloned().unwrap_or_default()));
+            }
+            None => worksheet.add_absent_account(account.clone()),
+        }
+        if let Some(currency) = command.action.money().map(|money| money.currency) {
+            let open = || ContraAccount::open(ContraId { currency, partition: PARTITION });
+            worksheet.add_contra(self.contra.get(&currency).cloned().unwrap_or_else(open));
+        }
+        if let Some(idempotency) = &command.idempotency {
+            let known = self.keys.get(&key_place(account, &idempotency.key)).copied();
+            worksheet.add_key(account.clone(), idempotency.key.clone(), known);
+        }
+        if let Some(request) = command.action.request() {
+            worksheet.add_ended_hold(account.clone(), request, self.ended_hold(account, request));
+        }
+    }
+
+    /// How a hold ended, by the entries of its account.
+    fn ended_hold(&self, account: &AccountId, request: Position) -> Option<HoldEnd> {
+        let entries = self.entries(account);
+        let mut ends = entries.iter().flat_map(Entry::ended_holds);
+        ends.find(|(ended, _)| *ended == request).map(|(_, end)| end)
     }
 
     fn write(&mut self, changes: Changes) {
         for change in changes.accounts {
-            let id = change.account.id.clone();
-            let entries = self.entries.entry(id.clone()).or_default();
-            assert_eq!(change.sequence_before, entries.len() as u64);
-            entries.extend(change.entries);
-            self.page_heads.entry(id.clone()).or_default().extend(change.page_heads);
-            let before = self.accounts.insert(id, change.account);
-            assert_eq!(change.is_new, before.is_none());
+            let id = change.after.id.clone();
+            assert_eq!(change.after.check(), Ok(()));
+            assert_eq!(self.accounts.insert(id.clone(), change.after), change.before);
+            self.pages.entry(id.clone()).or_default().extend(change.turned);
+            let open = self.open_pages.entry(id).or_default();
+            match change.open_page {
+                OpenPage::Grown(entries) => open.extend(entries),
+                OpenPage::Begun(entries) => *open = entries,
+            }
         }
         self.contra.extend(changes.contra.into_iter().map(|contra| (contra.id.currency, contra)));
-        for (account, key, known) in changes.keys {
-            let before = self.keys.insert((account, key.as_str().to_owned()), known);
-            assert_eq!(before, None, "a key is new once");
+        for change in changes.keys {
+            let found = self.keys.insert(key_place(&change.account, &change.key), change.known);
+            assert_eq!(change.replaces, found.is_some());
         }
     }
+}
+
+fn key_place(account: &AccountId, key: &IdempotencyKey) -> (AccountId, String) {
+    (account.clone(), key.as_str().to_owned())
 }

@@ -22,10 +22,6 @@ mod deposits {
         deposit_beyond_the_largest_balance_is_refused: open(MAX), [deposit(1)] => "refused balance_limit 9223372036854775807/0/9223372036854775807";
         deposit_that_the_overdraft_limit_lifts_beyond_is_refused: overdraft(0, 10), [deposit(MAX - 9)] => "refused balance_limit 0/0/10";
         deposit_that_the_overdraft_limit_just_allows_is_posted: overdraft(0, 10), [deposit(MAX - 10)] => "posted 9223372036854775797/0/9223372036854775807";
-        deposit_down_to_the_least_contra_balance_is_posted: contra(-MAX), [deposit(1)] => "posted 1/0/1";
-        deposit_beyond_the_least_contra_balance_is_refused: contra(-MAX), [deposit(1), deposit(1)] => "refused balance_limit 1/0/1";
-        first_deposit_beyond_the_least_contra_balance_opens_nothing: contra(-MAX), [deposit(2)] => "refused balance_limit 0/0/0";
-        refused_first_deposit_leaves_the_currency_open: contra(-MAX), [deposit(2), deposit(7).in_dollars()] => "posted 7/0/7";
         largest_deposit_leaves_room_for_everybody: nothing(), [deposit(MAX_AMOUNT), deposit(MAX_AMOUNT).by("bob")] => "posted 9007199254740991/0/9007199254740991";
         deposit_pays_an_overdraft_back: overdraft(-30, 50), [deposit(40)] => "posted 10/0/60";
         accounts_do_not_share_their_money: open(5), [deposit(7).by("bob"), withdraw(6)] => "refused insufficient_funds 5 5/0/5";
@@ -47,7 +43,6 @@ mod withdrawals {
         withdrawal_in_another_currency_is_refused: open(5), [withdraw(1).in_dollars()] => "refused currency_mismatch EUR 5/0/5";
         withdrawal_from_a_frozen_account_is_refused: frozen(5), [withdraw(1)] => "refused account_frozen 5/0/5";
         withdrawal_from_a_closed_account_is_refused: closed(), [withdraw(1)] => "refused account_closed 0/0/0";
-        withdrawal_beyond_the_largest_contra_balance_is_refused: open(5).and_contra(MAX), [withdraw(1)] => "refused balance_limit 5/0/5";
         refused_withdrawal_changes_nothing: open(5), [withdraw(6), withdraw(5)] => "posted 0/0/0";
     }
 }
@@ -103,7 +98,6 @@ mod captures {
         capture_of_everything_ends_the_hold_even_when_not_final: open(100), [hold(60), capture_and_keep(0, 60), release(0)] => "refused hold_captured #1 40/0/40";
         capture_beyond_the_hold_is_refused: open(100), [hold(60), capture(0, 61)] => "refused exceeds_hold 60 100/60/40";
         refused_capture_leaves_the_hold_open: open(100), [hold(60), capture(0, 61), capture(0, 60)] => "posted 40/0/40";
-        capture_beyond_the_largest_contra_balance_is_refused: open(5).and_contra(MAX), [hold(5), capture(0, 5)] => "refused balance_limit 5/5/0";
         capture_of_one_hold_leaves_the_others: open(100), [hold(10), hold(20), hold(30), capture(1, 20)] => "posted 80/40/40";
         capture_into_the_overdraft_is_posted: overdraft(0, 50), [hold(50), capture(0, 50)] => "posted -50/0/0";
         capture_of_a_captured_hold_names_the_capture: open(100), [hold(60), capture(0, 20), capture(0, 20)] => "refused hold_captured #1 80/0/80";
@@ -139,7 +133,13 @@ mod releases {
 mod keys {
     use super::*;
 
+    const A_DAY: i64 = 24 * 60 * 60;
+
     cases! {
+        key_is_remembered_for_its_lifetime: nothing(), [deposit(5).key("a"), deposit(5).key("a").at(30 * A_DAY - 1)] => "replayed #0 5/0/5";
+        key_is_forgotten_when_its_lifetime_is_over: nothing(), [deposit(5).key("a"), deposit(5).key("a").at(30 * A_DAY)] => "posted 10/0/10";
+        forgotten_key_stands_for_its_next_command: nothing(), [deposit(5).key("a"), deposit(6).key("a").at(30 * A_DAY), deposit(6).key("a").at(31 * A_DAY)] => "replayed #1 11/0/11";
+        replay_does_not_lengthen_the_life_of_its_key: nothing(), [deposit(5).key("a"), deposit(5).key("a").at(29 * A_DAY), deposit(5).key("a").at(30 * A_DAY)] => "posted 10/0/10";
         same_key_and_body_is_replayed: nothing(), [deposit(5).key("a"), deposit(5).key("a")] => "replayed #0 5/0/5";
         every_replay_names_the_original: nothing(), [deposit(5).key("a"), deposit(5).key("a"), deposit(5).key("a")] => "replayed #0 5/0/5";
         replay_after_other_commands_moves_nothing: nothing(), [deposit(5).key("a"), withdraw(2), deposit(5).key("a")] => "replayed #0 3/0/3";

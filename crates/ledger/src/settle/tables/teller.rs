@@ -1,8 +1,8 @@
 //! The words that the tables are written in.
 
 use crate::{
-    Account, AccountId, Action, Amount, Book, Command, ContraAccount, ContraId, EntryStatus, Hold, Idempotency,
-    MAX_OPEN_HOLDS, Money, Outcome, Policy, Position, Status, Timestamp, settle,
+    Account, AccountId, Action, Amount, Command, ContraAccount, ContraId, Hold, Idempotency, Line, MAX_OPEN_HOLDS,
+    Money, NotRead, Outcome, Policy, Position, Status, Timestamp, Worksheet, settle,
 };
 
 pub(super) const PARTITION: u16 = 3;
@@ -16,7 +16,7 @@ pub(super) const MAX_AMOUNT: i64 = Amount::MAX_MINOR_UNITS;
 /// What is there before the first command.
 pub(super) struct Given {
     account: Option<Account>,
-    contra: i64,
+    contra: i128,
     policy: Policy,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn nothing() -> Given {
 pub(super) fn open(balance: i64) -> Given {
     let mut account = Account::open(id("alice"), "EUR".parse().unwrap());
     account.balance = balance;
-    Given { account: Some(account), contra: -balance, ..nothing() }
+    Given { account: Some(account), contra: -i128::from(balance), ..nothing() }
 }
 
 pub(super) fn frozen(balance: i64) -> Given {
@@ -41,11 +41,6 @@ pub(super) fn closed() -> Given {
 
 pub(super) fn overdraft(balance: i64, limit: i64) -> Given {
     open(balance).with(|account| account.overdraft_limit = limit)
-}
-
-/// The contra account of EUR stands at this balance: what other accounts did.
-pub(super) fn contra(balance: i64) -> Given {
-    Given { contra: balance, ..nothing() }
 }
 
 /// As many holds of 1 as an account can have, from long before, that expire after ten seconds.
@@ -64,19 +59,17 @@ impl Given {
     }
 
     pub(super) fn opening_no_accounts(self) -> Self {
-        Self { policy: Policy { first_deposit_opens_account: false }, ..self }
+        Self { policy: Policy { first_deposit_opens_account: false, ..Policy::default() }, ..self }
     }
 
-    pub(super) fn and_contra(self, contra: i64) -> Self {
-        Self { contra, ..self }
-    }
-
-    pub(super) fn book(self) -> Book {
-        let mut book = Book::new(self.policy, PARTITION, START, SETTLED_AT);
-        self.account.into_iter().for_each(|account| book.add_account(account));
-        let id = ContraId { currency: "EUR".parse().unwrap(), partition: PARTITION };
-        book.add_contra(ContraAccount { balance: self.contra, ..ContraAccount::open(id) });
-        book
+    pub(super) fn worksheet(self) -> Worksheet {
+        let mut worksheet = Worksheet::new(self.policy, PARTITION, START, SETTLED_AT);
+        self.account.into_iter().for_each(|account| worksheet.add_account(account, None));
+        let [euros, dollars] =
+            ["EUR", "USD"].map(|code| ContraId { currency: code.parse().unwrap(), partition: PARTITION });
+        worksheet.add_contra(ContraAccount { balance: self.contra, ..ContraAccount::open(euros) });
+        worksheet.add_contra(ContraAccount::open(dollars));
+        worksheet
     }
 }
 
@@ -148,7 +141,7 @@ impl Step {
     }
 
     /// The fingerprint stands for the body, so steps that ask for the same share one.
-    fn command(self, offset: u64) -> Command {
+    pub(super) fn command(self, offset: u64) -> Command {
         let amount = self.action.money().map_or(0, |money| money.amount.minor_units());
         let mut fingerprint = [0; 32];
         fingerprint[..8].copy_from_slice(&amount.to_be_bytes());
@@ -180,27 +173,46 @@ pub(super) fn euros(amount: i64) -> Money {
     Money { amount: Amount::from_books(amount).unwrap(), currency: "EUR".parse().unwrap() }
 }
 
-pub(super) fn settle_steps(book: &mut Book, steps: &[Step]) -> Vec<Outcome> {
-    settle(book, steps.iter().cloned().zip(0..).map(|(step, offset)| step.command(offset)))
+/// Settles the steps; whatever nobody has said of what they ask for is not there.
+pub(super) fn settle_steps(worksheet: &mut Worksheet, steps: &[Step]) -> Vec<Outcome> {
+    let commands: Vec<_> = steps.iter().cloned().zip(0..).map(|(step, offset)| step.command(offset)).collect();
+    commands.iter().for_each(|command| tell_what_is_not_there(worksheet, command));
+    settle(worksheet, commands).unwrap()
+}
+
+fn tell_what_is_not_there(worksheet: &mut Worksheet, command: &Command) {
+    let account = &command.account;
+    worksheet.add_absent_account(account.clone());
+    if let Some(Idempotency { key, .. }) = &command.idempotency
+        && let Err(NotRead::Key(_)) = worksheet.known_key(account, key)
+    {
+        worksheet.add_key(account.clone(), key.clone(), None);
+    }
+    if let Some(request) = command.action.request()
+        && let Err(NotRead::EndedHold { .. }) = worksheet.ended_hold(account, request)
+    {
+        worksheet.add_ended_hold(account.clone(), request, None);
+    }
 }
 
 pub(super) fn check(given: Given, steps: &[Step], expected: &str) {
-    let outcomes = settle_steps(&mut given.book(), steps);
+    let outcomes = settle_steps(&mut given.worksheet(), steps);
     let said: Vec<_> = outcomes.iter().map(describe).collect();
     assert_eq!(said.last().map(String::as_str), Some(expected), "all outcomes: {said:#?}");
 }
 
 fn describe(outcome: &Outcome) -> String {
     let entry = &outcome.entry;
-    let fact = match entry.status {
-        EntryStatus::Posted => String::new(),
-        EntryStatus::Replayed { original } => format!(" {}", name(original)),
-        EntryStatus::Refused(refusal) => match refusal.fact() {
+    let fact = match &entry.line {
+        Line::Replayed { original, .. } => format!(" {}", name(*original)),
+        Line::Refused { refusal, .. } => match refusal.fact() {
             Some(fact) => format!(" {} {}", refusal.reason(), shorten(&fact)),
             None => format!(" {}", refusal.reason()),
         },
+        _ => String::new(),
     };
-    format!("{}{fact} {}/{}/{}", entry.status.name(), entry.balance, entry.held, entry.available)
+    let after = entry.after;
+    format!("{}{fact} {}/{}/{}", entry.line.standing().name(), after.balance, after.held, after.available)
 }
 
 /// Positions as `#N`, moments as seconds of the case.

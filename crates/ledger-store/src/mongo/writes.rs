@@ -1,34 +1,34 @@
-//! Many statements or documents in few commands.
+//! Many writes in few statements: what MongoDB calls commands, and the log does not.
 
 use mongodb::ClientSession;
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf};
 
 use crate::error::StoreError;
-use crate::mongo::Store;
+use crate::mongo::Mongo;
 use crate::mongo::rows::name_of;
 use crate::shape::DocumentWriter;
 
-/// A command is one document, and MongoDB takes documents of 16 MB; the rest is room for a last large statement.
-const MAX_COMMAND_BYTES: usize = 12 * 1024 * 1024;
-/// MongoDB takes 100,000 writes a command.
-const MAX_STATEMENTS: usize = 100_000;
+/// A statement is one document, and MongoDB takes documents of 16 MB; the rest is room for a last large write.
+const MAX_STATEMENT_BYTES: usize = 12 * 1024 * 1024;
+/// MongoDB takes 100,000 writes a statement.
+const MAX_WRITES: usize = 100_000;
 
-/// What a command's statements are.
+/// What a statement's writes are.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verb {
     Update,
     Insert,
 }
 
-/// Statements for one collection, each a document, one after the other.
-pub(super) struct Statements {
+/// Writes to one collection, each a document, one after the other.
+pub(super) struct Writes {
     verb: Verb,
     collection: &'static str,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Statements {
+impl Writes {
     pub(super) fn new(verb: Verb, collection: &'static str) -> Self {
         Self { verb, collection, bytes: Vec::new(), ends: Vec::new() }
     }
@@ -38,26 +38,35 @@ impl Statements {
         self.ends.push(self.bytes.len());
     }
 
-    /// The commands that hold them all, in order.
-    pub(super) fn commands(&self) -> Result<Vec<Command<'_>>, StoreError> {
-        let mut commands = Vec::new();
+    pub(super) fn try_push<E>(
+        &mut self,
+        write: impl FnOnce(&mut DocumentWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut written = Ok(());
+        self.push(|document| written = write(document));
+        written
+    }
+
+    /// The statements that hold them all, in order.
+    pub(super) fn statements(&self) -> Result<Vec<Statement<'_>>, StoreError> {
+        let mut statements = Vec::new();
         let (mut first, mut start) = (0, 0);
         while first < self.ends.len() {
-            let fits = |end: &usize| *end - start <= MAX_COMMAND_BYTES;
-            let fitting = self.ends[first..].iter().take(MAX_STATEMENTS).take_while(|end| fits(end)).count().max(1);
-            let document = self.command(start, &self.ends[first..first + fitting])?;
-            commands.push(Command { document, statements: self, first, length: fitting });
+            let fits = |end: &usize| *end - start <= MAX_STATEMENT_BYTES;
+            let fitting = self.ends[first..].iter().take(MAX_WRITES).take_while(|end| fits(end)).count().max(1);
+            let document = self.statement(start, &self.ends[first..first + fitting])?;
+            statements.push(Statement { document, writes: self, first, length: fitting });
             first += fitting;
             start = self.ends[first - 1];
         }
-        Ok(commands)
+        Ok(statements)
     }
 
-    fn command(&self, start: usize, ends: &[usize]) -> Result<RawDocumentBuf, StoreError> {
+    fn statement(&self, start: usize, ends: &[usize]) -> Result<RawDocumentBuf, StoreError> {
         let length = ends.last().map_or(0, |end| end - start);
-        let mut command = Vec::with_capacity(length + 12 * ends.len() + 100);
+        let mut statement = Vec::with_capacity(length + 12 * ends.len() + 100);
         {
-            let mut document = DocumentWriter::open(&mut command);
+            let mut document = DocumentWriter::open(&mut statement);
             let (verb, list) = match self.verb {
                 Verb::Update => ("update", "updates"),
                 Verb::Insert => ("insert", "documents"),
@@ -70,35 +79,37 @@ impl Statements {
                 from = *end;
             }
         }
-        RawDocumentBuf::from_bytes(command).map_err(|error| StoreError::Setup(error.to_string()))
+        RawDocumentBuf::from_bytes(statement).map_err(|error| StoreError::Setup(error.to_string()))
     }
 }
 
-/// Some of the statements, in a row, as one command.
-pub(super) struct Command<'s> {
+/// Some of the writes, in a row, as one statement.
+pub(super) struct Statement<'s> {
     document: RawDocumentBuf,
-    statements: &'s Statements,
-    /// Which of the statements it begins with, and how many it has.
+    writes: &'s Writes,
+    /// Which of the writes it begins with, and how many it has.
     first: usize,
     length: usize,
 }
 
-impl Store {
-    pub(super) async fn run(&self, session: &mut ClientSession, commands: Vec<Command<'_>>) -> Result<(), StoreError> {
-        for Command { document, statements, first, length } in commands {
+impl Mongo {
+    pub(super) async fn run(
+        &self,
+        session: &mut ClientSession,
+        statements: Vec<Statement<'_>>,
+    ) -> Result<(), StoreError> {
+        for Statement { document, writes, first, length } in statements {
             match self.database.run_raw_command(document).session(&mut *session).await {
-                Ok(reply) => statements.check_reply(first, length, &reply)?,
-                Err(error) => {
-                    return Err(StoreError::of_command(statements.collection, statements.id_of(first), error));
-                }
+                Ok(reply) => writes.check_reply(first, length, &reply)?,
+                Err(error) => return Err(StoreError::of_statement(writes.collection, writes.id_of(first), error)),
             }
         }
         Ok(())
     }
 }
 
-impl Statements {
-    /// A command's reply may say `ok` and name statements that failed all the same.
+impl Writes {
+    /// A statement's reply may say `ok` and name writes that failed all the same.
     fn check_reply(&self, first: usize, length: usize, reply: &Document) -> Result<(), StoreError> {
         let failed = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
         if let Some(failed) = failed {
@@ -114,13 +125,13 @@ impl Statements {
         Err(StoreError::Incomplete { collection: self.collection, id: self.id_of(first), written, asked: length })
     }
 
-    /// Which document a statement is about, for people to read.
+    /// Which document a write is about, for people to read.
     fn id_of(&self, at: usize) -> String {
         let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let bytes = self.ends.get(at).and_then(|end| self.bytes.get(start..*end)).unwrap_or_default();
-        let found = RawDocument::from_bytes(bytes).ok().and_then(|statement| match self.verb {
-            Verb::Insert => Some(name_of(statement)),
-            Verb::Update => statement.get_document("q").ok().map(name_of),
+        let found = RawDocument::from_bytes(bytes).ok().and_then(|write| match self.verb {
+            Verb::Insert => Some(name_of(write)),
+            Verb::Update => write.get_document("q").ok().map(name_of),
         });
         found.unwrap_or_else(|| format!("number {at}"))
     }
@@ -134,48 +145,48 @@ mod tests {
     use crate::shape::{ACCOUNTS, KEYS, PAGES};
 
     #[test]
-    fn statements_that_do_not_fit_go_into_several_commands_in_order() {
-        let mut statements = Statements::new(Verb::Insert, "pages");
+    fn writes_that_do_not_fit_go_into_several_statements_in_order() {
+        let mut writes = Writes::new(Verb::Insert, "pages");
         let large = "x".repeat(5 * 1024 * 1024);
         for at in 0..5 {
-            statements.push(|document| {
+            writes.push(|document| {
                 document.small_number("_id", at).text("text", &large);
             });
         }
-        let commands = statements.commands().unwrap();
-        let ids = |command: &RawDocumentBuf| -> Vec<i32> {
-            let documents = command.get_array("documents").unwrap();
+        let statements = writes.statements().unwrap();
+        let ids = |statement: &RawDocumentBuf| -> Vec<i32> {
+            let documents = statement.get_array("documents").unwrap();
             documents.into_iter().map(|row| row.unwrap().as_document().unwrap().get_i32("_id").unwrap()).collect()
         };
         assert_eq!(
-            commands.iter().map(|command| ids(&command.document)).collect::<Vec<_>>(),
+            statements.iter().map(|statement| ids(&statement.document)).collect::<Vec<_>>(),
             [vec![0, 1], vec![2, 3], vec![4]]
         );
-        let places = commands.iter().map(|command| (command.first, command.length));
+        let places = statements.iter().map(|statement| (statement.first, statement.length));
         assert_eq!(places.collect::<Vec<_>>(), [(0, 2), (2, 2), (4, 1)]);
-        assert!(commands.iter().all(|command| command.document.as_bytes().len() < 16 * 1024 * 1024));
+        assert!(statements.iter().all(|statement| statement.document.as_bytes().len() < 16 * 1024 * 1024));
     }
 
     #[test]
-    fn nothing_to_write_is_no_command() {
-        assert!(Statements::new(Verb::Update, "accounts").commands().unwrap().is_empty());
+    fn nothing_to_write_is_no_statement() {
+        assert!(Writes::new(Verb::Update, "accounts").statements().unwrap().is_empty());
     }
 
-    /// What is said of a statement of `collection`, the second of a command, that failed with a code.
+    /// What is said of a write to `collection`, the second of a statement, that failed with a code.
     fn failure(verb: Verb, collection: &'static str, code: i32) -> StoreError {
-        let mut statements = Statements::new(verb, collection);
+        let mut writes = Writes::new(verb, collection);
         for account in ["zoe", "alice", "bob"] {
-            statements.push(|statement| match verb {
+            writes.push(|write| match verb {
                 Verb::Update => {
-                    statement.document("q").text("_id", account);
+                    write.document("q").text("_id", account);
                 }
                 Verb::Insert => {
-                    statement.document("_id").text("account", account);
+                    write.document("_id").text("account", account);
                 }
             });
         }
         let failed = doc! { "index": 1, "code": code, "errmsg": "it is so" };
-        statements.check_reply(0, 3, &doc! { "ok": 1.0, "n": 1, "writeErrors": [failed] }).unwrap_err()
+        writes.check_reply(0, 3, &doc! { "ok": 1.0, "n": 1, "writeErrors": [failed] }).unwrap_err()
     }
 
     #[test]
@@ -199,12 +210,12 @@ mod tests {
 
     #[test]
     fn documents_that_were_not_there_to_be_written_are_no_conflict() {
-        let mut statements = Statements::new(Verb::Update, ACCOUNTS);
-        statements.push(|statement| {
-            statement.document("q").text("_id", "alice");
+        let mut writes = Writes::new(Verb::Update, ACCOUNTS);
+        writes.push(|write| {
+            write.document("q").text("_id", "alice");
         });
-        assert!(statements.check_reply(0, 1, &doc! { "ok": 1.0, "n": 1 }).is_ok());
-        let error = statements.check_reply(0, 1, &doc! { "ok": 1.0, "n": 0 }).unwrap_err();
+        assert!(writes.check_reply(0, 1, &doc! { "ok": 1.0, "n": 1 }).is_ok());
+        let error = writes.check_reply(0, 1, &doc! { "ok": 1.0, "n": 0 }).unwrap_err();
         assert!(!error.retry_helps());
         assert_eq!(error.to_string(), "MongoDB wrote 0 of 1 documents of the collection accounts, from alice on");
     }
