@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
-use ledger::{COMMANDS, Generation, Offset, Partition, Position, Timestamp};
+use ledger::{COMMANDS, Generation, Offset, Partition, Position, SAMPLES, Timestamp};
 
 use crate::batch::{LogRecord, PartitionBatch};
 
@@ -158,7 +158,7 @@ pub(crate) fn judge(
     records: &[LogRecord],
     circumstances: Circumstances,
 ) -> Result<Continuation, FenceFault> {
-    if batch.topic != COMMANDS {
+    if ![COMMANDS, SAMPLES].contains(&batch.topic.as_str()) {
         return Err(FenceFault::OtherTopic { found: batch.topic.clone() });
     }
     let unbegun;

@@ -46,7 +46,7 @@ pub use money::{Amount, Currency, InvalidAmount, Money, UnknownCurrency};
 pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, page_sequences, turned_pages};
 pub use policy::Policy;
 pub use position::{
-    COMMANDS, Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, TransactionId,
+    COMMANDS, Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, SAMPLES, TransactionId,
 };
 pub use refusal::Refusal;
 pub use settle::settle;

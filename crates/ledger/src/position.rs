@@ -11,6 +11,9 @@ use crate::account_id::AccountId;
 
 /// The topic of the log in which positions stand.
 pub const COMMANDS: &str = "passbook.commands";
+/// What sample events are of, which are replayed by hand. No broker has such a topic; its partitions are 60001 and up, so
+/// that its positions meet no others.
+pub const SAMPLES: &str = "passbook.samples";
 
 /// Counts how often the command topic was created anew; starts at 1.
 pub type Generation = u16;

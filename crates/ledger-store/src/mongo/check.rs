@@ -4,7 +4,7 @@
 //! one moment, the check may run while the log is being settled. MongoDB keeps that moment readable for five minutes.
 
 use backon::Retryable;
-use ledger::{AccountId, COMMANDS, Entry, Page, Position, TransactionId};
+use ledger::{AccountId, Entry, Page, Position, TransactionId};
 use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::options::SessionOptions;
 use mongodb::{ClientSession, SessionCursor};
@@ -118,7 +118,7 @@ impl MongoStore {
     }
 
     async fn fences_in(&self, session: &mut ClientSession) -> Result<Vec<Fence>, StoreError> {
-        let cursor = self.books.collection(FENCES).find(doc! { "topic": COMMANDS }).session(&mut *session).await?;
+        let cursor = self.books.collection(FENCES).find(doc! {}).session(&mut *session).await?;
         let mut fences = Vec::new();
         each_in_session(cursor, session, FENCES, |fields| {
             fences.push(read_fence(fields)?);

@@ -32,7 +32,7 @@ pub(crate) fn bring_up(
         brokers: plan.brokers.clone(),
         mongo: plan.mongo_uri.clone(),
         one_request_per_environment: args.one_request_per_environment,
-        env: args.env.clone(),
+        env: variables(args, plan),
     };
     let behind = match functions {
         Functions::LambdaLocal => run_functions(workspace, dir, plan, &parameters, supervisor)?,
@@ -173,4 +173,11 @@ mod tests {
             assert_eq!(without_password(uri), shown);
         }
     }
+}
+
+/// What the functions are told beside what the template says. The embedded broker knows no time of its own: it takes that of
+/// whoever writes a record.
+fn variables(args: &UpArgs, plan: &Plan) -> Vec<String> {
+    let writers_time = matches!(plan.broker, BrokerPlan::Tansu(_)).then(|| "ACCEPT_WRITERS_TIME=true".to_owned());
+    writers_time.into_iter().chain(args.env.iter().cloned()).collect()
 }
