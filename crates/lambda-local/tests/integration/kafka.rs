@@ -477,3 +477,19 @@ async fn a_mark_is_not_committed_before_the_record_that_fails() {
     topic.fail_with("");
     until_committed(&program, 2).await;
 }
+
+/// Whatever a topic, its broker or its writer compress with.
+#[tokio::test]
+async fn records_are_read_whatever_they_are_compressed_with() {
+    for brokers in brokers() {
+        let mut topic = Topic::create(&brokers, "").await;
+        let program = topic.start(&[]);
+        for (written, codec) in (1..).zip(["gzip", "snappy", "lz4", "zstd"]) {
+            let config = topic.config.clone();
+            topic.producer = { config }.set("linger.ms", "50").set("compression.type", codec).create().unwrap();
+            topic.write(0..40).await;
+            until_committed(&program, 10 * written).await;
+            assert_eq!(topic.seen().len(), usize::try_from(40 * written).unwrap(), "{codec}");
+        }
+    }
+}
