@@ -1,6 +1,7 @@
 //! A function for lambda-local's own tests: does as its event says. An HTTP event says it in its path.
 //!
-//! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `stream/<bytes>`, `environment`, `context`;
+//! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `stream/<bytes>`, `break-off`, `environment`,
+//! `context`, `print/<ms>`;
 //! a Kafka event is appended to the file `RECORD_TO` and fails, or is held, as the file `FAIL_WITH` says. With `FAIL_INIT`
 //! it ends before its start.
 
@@ -45,25 +46,51 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "abort" => std::process::abort(),
         "big" => Ok(json!("x".repeat(usize::try_from(number)?))),
         "stream" => stream(&context.request_id, usize::try_from(number)?).await,
+        "break-off" => break_off(&context.request_id).await,
+        "print" => {
+            println!("with the id {}, after {number} ms", context.request_id);
+            println!("without any, after {number} ms");
+            tokio::time::sleep(Duration::from_millis(number)).await;
+            Ok(json!("printed"))
+        }
         "environment" => Ok(std::env::vars().collect()),
-        "context" => Ok(json!({
-            "deadline": context.deadline, "arn": context.invoked_function_arn, "id": context.request_id,
-            "trace": context.xray_trace_id, "pid": std::process::id(), "client": context.client_context,
-        })),
+        "context" => {
+            println!("client context: {:?}", context.client_context.as_ref().map(|client| &client.custom));
+            Ok(json!({
+                "deadline": context.deadline, "arn": context.invoked_function_arn, "id": context.request_id,
+                "trace": context.xray_trace_id, "pid": std::process::id(), "client": context.client_context,
+            }))
+        }
         other => Err(format!("no such verb: {other}").into()),
     }
 }
 
-/// Answers with a JSON text, streamed, over a connection of its own; what is answered after that is refused.
+/// Answers with a JSON text, streamed; what is answered after that is refused.
 async fn stream(request_id: &str, bytes: usize) -> Result<Value, Error> {
+    let body = format!("\"{}\"", "x".repeat(bytes));
+    answer(request_id, &format!("Content-Length: {}\r\n\r\n{body}", body.len())).await
+}
+
+/// Begins to stream an answer, and says at its end that it came to nothing.
+async fn break_off(request_id: &str) -> Result<Value, Error> {
+    // {"errorMessage":"half way","errorType":"Custom"}
+    let described = "eyJlcnJvck1lc3NhZ2UiOiJoYWxmIHdheSIsImVycm9yVHlwZSI6IkN1c3RvbSJ9";
+    let head =
+        "Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body";
+    let trailers =
+        format!("Lambda-Runtime-Function-Error-Type: Custom\r\nLambda-Runtime-Function-Error-Body: {described}\r\n");
+    answer(request_id, &format!("{head}\r\n\r\n5\r\n\"half\r\n0\r\n{trailers}\r\n")).await
+}
+
+/// Answers over a connection of its own, with more headers and a body.
+async fn answer(request_id: &str, rest: &str) -> Result<Value, Error> {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
     let mut connection = tokio::net::TcpStream::connect(&api).await?;
     let head = format!(
         "POST /2018-06-01/runtime/invocation/{request_id}/response HTTP/1.1\r\nHost: {api}\r\n\
-         Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Length: {}\r\n\r\n",
-        bytes + 2
+         Lambda-Runtime-Function-Response-Mode: streaming\r\n{rest}"
     );
-    connection.write_all(format!("{head}\"{}\"", "x".repeat(bytes)).as_bytes()).await?;
+    connection.write_all(head.as_bytes()).await?;
     let mut status = [0; 12];
     connection.read_exact(&mut status).await?;
     Ok(json!(String::from_utf8_lossy(&status)))

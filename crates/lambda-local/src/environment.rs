@@ -5,12 +5,14 @@
 //! killed with its whole group. Should this program itself be killed, the kernel kills the processes too (parent-death
 //! signal); since that signal is tied to the thread that spawned, all spawning happens on one thread that never ends. A
 //! process whose parent is gone before it could ask for that signal does not start.
+//!
+//! A group is signalled only while its leader is not reaped ([`leader`]): the number of one that is may be somebody else's.
 
 use std::io;
 use std::process::ExitStatus;
 use std::sync::{Arc, mpsc};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -18,11 +20,14 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::function::Function;
-use crate::http_server;
+use crate::http_server::{self, Patience};
 use crate::pool::EnvironmentId;
 use crate::runtime_api;
 
+mod leader;
 mod variables;
+
+use leader::Leader;
 
 /// How an environment came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +45,7 @@ pub(crate) async fn run(
     spawner: &Spawner,
     stopped: oneshot::Receiver<()>,
 ) -> Ending {
-    let (child, server) = match start(function, id, spawner).await {
+    let (leader, server) = match start(function, id, spawner).await {
         Ok(started) => started,
         Err(error) => {
             let program = function.settings.program.display();
@@ -48,7 +53,7 @@ pub(crate) async fn run(
             return Ending::NotStarted(format!("cannot run {program}: {error}"));
         }
     };
-    let ending = watch(function, id, child, stopped).await;
+    let ending = watch(function, id, leader, stopped).await;
     server.abort();
     ending
 }
@@ -57,19 +62,19 @@ async fn start(
     function: &Arc<Function>,
     id: EnvironmentId,
     spawner: &Spawner,
-) -> io::Result<(Child, tokio::task::JoinHandle<()>)> {
+) -> io::Result<(Leader, tokio::task::JoinHandle<()>)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let child = spawner.spawn(command(function, id, &address.to_string())?).await?;
-    function.spawned(id, child.id());
+    let leader = Leader::of(spawner.spawn(command(function, id, &address.to_string())?).await?)?;
+    function.spawned(id, leader.pid());
     let api = runtime_api::RuntimeApi::new(Arc::clone(function), id);
     let (close, closing) = http_server::closing();
     let server = tokio::spawn(async move {
-        http_server::serve(listener, closing, move |_, request| api.clone().handle(request)).await;
+        http_server::serve(listener, closing, Patience::FUNCTIONS, move |_, request| api.clone().handle(request)).await;
         drop(close);
     });
-    tracing::debug!(function = function.name(), environment = id.0, pid = child.id(), "environment started");
-    Ok((child, server))
+    tracing::debug!(function = function.name(), environment = id.0, pid = leader.pid(), "environment started");
+    Ok((leader, server))
 }
 
 fn command(function: &Function, id: EnvironmentId, runtime_api: &str) -> io::Result<Command> {
@@ -103,42 +108,26 @@ fn die_with(command: &mut std::process::Command, parent: Pid) {
 async fn watch(
     function: &Arc<Function>,
     id: EnvironmentId,
-    mut child: Child,
+    mut leader: Leader,
     stopped: oneshot::Receiver<()>,
 ) -> Ending {
-    let pid = child.id();
-    for output in [child.stdout.take().map(boxed), child.stderr.take().map(boxed)].into_iter().flatten() {
+    let pid = leader.pid();
+    for output in leader.outputs() {
         let function = Arc::clone(function);
-        tokio::spawn(async move { function.log.follow(output).await });
+        tokio::spawn(async move { function.log.follow(id, output).await });
     }
-    let (status, on_purpose) = tokio::select! {
-        status = child.wait() => (status, false),
-        _ = stopped => {
-            kill_group(pid);
-            (child.wait().await, true)
-        }
+    let on_purpose = tokio::select! {
+        () = leader.ended() => false,
+        _ = stopped => true,
     };
-    // What it left behind in its group goes with it.
-    kill_group(pid);
-    let how = match &status {
-        Ok(status) => describe(*status),
+    let how = match leader.end().await {
+        Ok(status) => describe(status),
         Err(error) => format!("Runtime exited with error: {error}"),
     };
     if !on_purpose {
         tracing::warn!(function = function.name(), environment = id.0, pid, how, "an environment's process ended");
     }
     Ending::Exited(how)
-}
-
-fn boxed(output: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> Box<dyn tokio::io::AsyncRead + Send + Unpin> {
-    Box::new(output)
-}
-
-fn kill_group(pid: Option<u32>) {
-    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
-        // Gone already is as good.
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-    }
 }
 
 /// An exit status as AWS words it.

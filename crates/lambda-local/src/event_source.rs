@@ -6,6 +6,8 @@
 //! ([`checkpoint`]): at least once, in order within a partition. When the partitions are shared anew, one changes hands
 //! only between two batches ([`handover`]). How one is invoked is an [`Invoker`].
 //!
+//! A poller that dies, whatever the reason, is started again ([`keeper`]); `/status` and `/health` show it.
+//!
 //! An event source ends with [`EventSource::stop`]; one that is dropped gives up at once what is in flight.
 //!
 //! Left out on purpose: filters, destinations, schema registries, scaling by lag. Such a poller keeps trying quietly
@@ -24,8 +26,11 @@ pub mod checkpoint;
 mod context;
 pub mod delivery;
 pub mod handover;
+mod headers;
 mod invoker;
+mod keeper;
 pub mod line;
+mod message;
 mod poller;
 mod positions;
 mod prepared;
@@ -112,8 +117,10 @@ pub struct EventSourceStatus {
     pub topic: String,
     /// The consumer group it reads as.
     pub group: String,
-    /// `joining`, `polling`, `retrying` or `stopped`.
+    /// `joining`, `polling`, `retrying`, `stopped`, or `restarting` when a poller died.
     pub state: &'static str,
+    /// How often its pollers died and were started again.
+    pub restarts: usize,
     /// `known`, or `unknown` when the brokers did not say within a second where the partitions are.
     pub offsets: &'static str,
     /// The partitions its pollers have.
@@ -148,7 +155,7 @@ impl EventSource {
         prepared.into_iter().map(Prepared::start).collect()
     }
 
-    /// Whether every poller has had an assignment, be it an empty one.
+    /// Whether every poller has an assignment, be it an empty one. One that died has none until it has joined again.
     #[must_use]
     pub fn has_joined(&self) -> bool {
         self.pollers.iter().all(|poller| poller.progress.has_joined())
@@ -193,12 +200,13 @@ impl EventSource {
         let unknown = |partition| PartitionStatus { partition, committed: None, end: None };
         let partitions = known.unwrap_or_else(|| numbers.into_iter().map(unknown).collect());
         let states: Vec<&str> = self.pollers.iter().map(|poller| poller.progress.state()).collect();
-        let state = ["joining", "retrying", "stopped"].into_iter().find(|state| states.contains(state));
+        let state = ["restarting", "joining", "retrying", "stopped"].into_iter().find(|state| states.contains(state));
         EventSourceStatus {
             function: self.function.clone(),
             topic: self.topic.clone(),
             group: self.group.clone(),
             state: state.unwrap_or("polling"),
+            restarts: self.pollers.iter().map(|poller| poller.progress.deaths()).sum(),
             offsets,
             partitions,
         }

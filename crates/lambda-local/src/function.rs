@@ -42,12 +42,12 @@ pub struct Settings {
 pub struct Function {
     pub(crate) spec: FunctionSpec,
     pub(crate) settings: Settings,
-    pub(crate) log: FunctionLog,
+    pub(crate) log: Arc<FunctionLog>,
     pub(crate) arn: HeaderValue,
     books: Mutex<Books>,
     spawner: Spawner,
-    /// The pool wants to be woken earlier than planned.
-    replan: Notify,
+    /// The pool wants to be woken earlier than planned, or is no more.
+    replan: Arc<Notify>,
     /// Nothing is in flight.
     idle: Notify,
     /// Each environment's task holds a receiver.
@@ -61,6 +61,8 @@ struct Books {
     polls: HashMap<PollId, oneshot::Sender<Work>>,
     processes: HashMap<EnvironmentId, Process>,
     next_poll: u64,
+    /// Counts what was delivered.
+    deliveries: u64,
     /// When the timer will wake.
     planned: Option<Instant>,
 }
@@ -76,8 +78,20 @@ struct Call {
 #[derive(Debug)]
 struct Delivered {
     at: Instant,
-    log_position: u64,
     init: Option<Duration>,
+    environment: EnvironmentId,
+    /// Where its part of the log begins, when it is asked for.
+    log: Option<LogPart>,
+}
+
+/// Of a log that several requests write to, only what names a request is surely its own.
+#[derive(Clone, Copy, Debug)]
+struct LogPart {
+    since: u64,
+    /// Which delivery it was.
+    delivery: u64,
+    /// Whether others wrote to it already.
+    is_shared: bool,
 }
 
 /// What an environment gets to do.
@@ -100,6 +114,8 @@ struct Process {
     init_error: Option<Bytes>,
     /// How long the start took, until the first REPORT line has told it.
     init: Option<Duration>,
+    /// What was delivered to it last.
+    last_delivery: u64,
 }
 
 /// An environment as the status page shows it.
@@ -123,17 +139,18 @@ impl Function {
                 polls: HashMap::new(),
                 processes: HashMap::new(),
                 next_poll: 0,
+                deliveries: 0,
                 planned: None,
             }),
             spec,
             settings,
-            log,
+            log: Arc::new(log),
             spawner,
-            replan: Notify::new(),
+            replan: Arc::default(),
             idle: Notify::new(),
             environments: watch::Sender::new(()),
         });
-        tokio::spawn(keep_time(Arc::downgrade(&function)));
+        tokio::spawn(keep_time(Arc::downgrade(&function), Arc::clone(&function.replan)));
         function
     }
 
@@ -205,12 +222,12 @@ impl Function {
     pub(crate) fn answered(&self, id: EnvironmentId, request: RequestId, answer: Answer) -> Result<(), Refusal> {
         let mut books = self.books();
         books.pool.answered(id, request, Instant::now())?;
-        let call = books.calls.remove(&request);
+        let call = books.calls.remove(&request).map(|call| self.over(&books, request, call));
         let now_idle = books.pool.in_flight() == 0;
         drop(books);
-        if let Some(call) = call {
+        if let Some(over) = call {
             let status = if answer.error.is_some() { "error" } else { "" };
-            self.settle(request, call, Ok(answer), status);
+            self.settle(over, Ok(answer), status);
         }
         if now_idle {
             self.idle.notify_waiters();
@@ -268,9 +285,14 @@ impl Function {
         }
     }
 
+    /// Ends every environment, for which it is not waited. Needs no runtime.
+    pub(crate) fn end(self: &Arc<Self>) {
+        self.change(|books, effects| books.pool.stop(effects));
+    }
+
     /// Ends every environment and waits until its process is gone.
     pub(crate) async fn stop(self: &Arc<Self>) {
-        self.change(|books, effects| books.pool.stop(effects));
+        self.end();
         self.environments.closed().await;
         self.log.flush().await;
     }
@@ -282,6 +304,13 @@ impl Function {
             EnvironmentStatus { id, pid, state, in_flight }
         });
         all.collect()
+    }
+
+    /// When the pool is to be woken.
+    fn plan(&self) -> Option<Instant> {
+        let mut books = self.books();
+        books.planned = books.pool.next_wake();
+        books.planned
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -328,7 +357,7 @@ impl Function {
                 };
                 let outcome = self.failure(request, failure, init_error, ending);
                 let status = if failure == Failure::TimedOut { "timeout" } else { "error" };
-                self.settle(request, call, outcome, status);
+                self.settle(self.over(books, request, call), outcome, status);
                 if books.pool.in_flight() == 0 {
                     self.idle.notify_waiters();
                 }
@@ -338,26 +367,40 @@ impl Function {
 
     fn start(self: &Arc<Self>, books: &mut Books, id: EnvironmentId) {
         let (stop, stopped) = oneshot::channel();
-        let process = Process { started: Instant::now(), pid: None, _stop: stop, init_error: None, init: None };
+        let started = Instant::now();
+        let process = Process { started, pid: None, _stop: stop, init_error: None, init: None, last_delivery: 0 };
         books.processes.insert(id, process);
+        self.log.opened(id);
         let alive = self.environments.subscribe();
         let (function, spawner) = (Arc::clone(self), self.spawner.clone());
         tokio::spawn(async move {
             let ending = environment::run(&function, id, &spawner, stopped).await;
             function.exited(id, &ending);
+            // After the ends of the requests that it ended with.
+            settle::turns().await;
+            tokio::task::yield_now().await;
+            function.log.closed(id);
             drop(alive);
         });
     }
 
     fn deliver(&self, books: &mut Books, request: RequestId, id: EnvironmentId, poll: PollId, deadline: Instant) {
         let (Some(call), Some(sender)) = (books.calls.get_mut(&request), books.polls.remove(&poll)) else { return };
-        let init = books.processes.get_mut(&id).and_then(|process| match process.init {
-            Some(init) if !init.is_zero() => process.init.replace(Duration::ZERO),
-            _ => None,
+        books.deliveries += 1;
+        let delivery = books.deliveries;
+        let process = books.processes.get_mut(&id);
+        let init = process.and_then(|process| {
+            process.last_delivery = delivery;
+            let told = process.init.filter(|init| !init.is_zero())?;
+            process.init = Some(Duration::ZERO);
+            Some(told)
         });
-        let log_position = if call.invocation.wants_log { self.log.position() } else { 0 };
-        self.log.write(&report::start(&request_id_text(request)));
-        call.delivered = Some(Delivered { at: Instant::now(), log_position, init });
+        let log = call.invocation.wants_log.then(|| {
+            let writers = if self.log.is_by_environment() { books.pool.running_in(id) } else { books.pool.running() };
+            LogPart { since: self.log.position(id), delivery, is_shared: writers > 1 }
+        });
+        self.log.write(id, &report::start(&request_id_text(request)));
+        call.delivered = Some(Delivered { at: Instant::now(), init, environment: id, log });
         let work = Work {
             request,
             deadline_ms: clock::epoch_ms_at(deadline),
@@ -387,21 +430,30 @@ impl Drop for Caller<'_> {
     }
 }
 
-/// Wakes the pool when it is due, for as long as the function lives.
-async fn keep_time(function: std::sync::Weak<Function>) {
-    while let Some(function) = function.upgrade() {
-        let wake = {
-            let mut books = function.books();
-            books.planned = books.pool.next_wake();
-            books.planned
-        };
-        let longest = Instant::now() + Duration::from_secs(1);
-        let wake = wake.map_or(longest, |wake| wake.min(longest));
-        tokio::select! {
-            () = tokio::time::sleep_until(wake.into()) => {
-                function.change(|books, effects| books.pool.tick(Instant::now(), effects));
+/// Lets its timer end with it.
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.replan.notify_one();
+    }
+}
+
+/// Wakes the pool when it is due, for as long as the function lives. While nothing is due nothing wakes.
+async fn keep_time(function: std::sync::Weak<Function>, replan: Arc<Notify>) {
+    // The function is not kept while this waits, or it would never be dropped.
+    while let Some(wake) = function.upgrade().map(|function| function.plan()) {
+        let due = async {
+            match wake {
+                Some(wake) => tokio::time::sleep_until(wake.into()).await,
+                None => std::future::pending().await,
             }
-            () = function.replan.notified() => {}
+        };
+        tokio::select! {
+            () = due => {
+                if let Some(function) = function.upgrade() {
+                    function.change(|books, effects| books.pool.tick(Instant::now(), effects));
+                }
+            }
+            () = replan.notified() => {}
         }
     }
 }

@@ -2,10 +2,10 @@
 //! process nothing for the function's lines, or to this process's standard output, each line prefixed, for which nobody
 //! waits ([`standard_output`]).
 //!
-//! The end of an invocation's log (`X-Amz-Log-Type: Tail`) is read back from the file; on standard output the last
-//! 4 KB of all invocations are kept for it.
+//! The end of an invocation's log (`X-Amz-Log-Type: Tail`) is read back from the file; on standard output the last lines of
+//! each environment are kept for it. Which lines are an invocation's own is [`tail`]'s.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -15,12 +15,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
+use crate::pool::EnvironmentId;
+
 mod standard_output;
+mod tail;
 
 use standard_output::STANDARD_OUTPUT;
+use tail::Recent;
 
-/// What `X-Amz-Log-Result` holds at most.
-const TAIL: usize = 4 * 1024;
+/// How far back a file is searched for the lines of one invocation among those of others.
+const SEARCHED: u64 = 1024 * 1024;
 const LONGEST_LINE: u64 = 256 * 1024;
 /// How long an orderly end waits for somebody to read standard output.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
@@ -34,7 +38,7 @@ pub(crate) struct FunctionLog {
 #[derive(Debug)]
 enum Sink {
     File { path: PathBuf, file: File },
-    Output { prefix: String, tail: Mutex<VecDeque<u8>> },
+    Output { prefix: String, recent: Mutex<HashMap<EnvironmentId, Recent>> },
 }
 
 impl FunctionLog {
@@ -49,7 +53,7 @@ impl FunctionLog {
                 let file = OpenOptions::new().create(true).append(true).open(&path)?;
                 Sink::File { path, file }
             }
-            None => Sink::Output { prefix: name.to_owned(), tail: Mutex::default() },
+            None => Sink::Output { prefix: name.to_owned(), recent: Mutex::default() },
         };
         Ok(Self { sink })
     }
@@ -74,14 +78,35 @@ impl FunctionLog {
         }
     }
 
-    /// Adds lines of Lambda's own. A log that cannot be written does not stop a function.
-    pub(crate) fn write(&self, lines: &str) {
+    /// An environment begins to write.
+    pub(crate) fn opened(&self, environment: EnvironmentId) {
+        if let Sink::Output { recent, .. } = &self.sink {
+            lock(recent).insert(environment, Recent::default());
+        }
+    }
+
+    /// It has come to its end, and so have the requests it was at.
+    pub(crate) fn closed(&self, environment: EnvironmentId) {
+        if let Sink::Output { recent, .. } = &self.sink {
+            lock(recent).remove(&environment);
+        }
+    }
+
+    /// Whether it is known of each line which environment wrote it.
+    pub(crate) fn is_by_environment(&self) -> bool {
+        matches!(self.sink, Sink::Output { .. })
+    }
+
+    /// Adds lines, of an environment or of Lambda about it. A log that cannot be written does not stop a function.
+    pub(crate) fn write(&self, environment: EnvironmentId, lines: &str) {
         match &self.sink {
             Sink::File { file, .. } => drop((&mut &*file).write_all(lines.as_bytes())),
-            Sink::Output { prefix, tail } => {
+            Sink::Output { prefix, recent } => {
+                let mut recent = lock(recent);
+                let mut recent = recent.get_mut(&environment);
                 for line in lines.lines() {
                     STANDARD_OUTPUT.write_line(prefix, line);
-                    remember(tail, line);
+                    recent.iter_mut().for_each(|recent| recent.push(line));
                 }
             }
         }
@@ -97,48 +122,52 @@ impl FunctionLog {
 
     /// Copies a process's piped output, line by line, until it ends. Bytes that are not UTF-8 are replaced, and a line
     /// longer than [`LONGEST_LINE`] is cut in two: whatever a function prints, somebody goes on reading it.
-    pub(crate) async fn follow(&self, output: impl AsyncRead + Unpin) {
+    pub(crate) async fn follow(&self, environment: EnvironmentId, output: impl AsyncRead + Unpin) {
         let mut reader = BufReader::new(output);
         let mut line = vec![];
         while let Ok(1..) = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
-            self.write(&String::from_utf8_lossy(&line));
+            self.write(environment, &String::from_utf8_lossy(&line));
             line.clear();
         }
     }
 
-    /// Where the log ends now: the start of an invocation's share of it.
+    /// Where the log of an environment ends now: the start of an invocation's share of it.
     #[must_use]
-    pub(crate) fn position(&self) -> u64 {
+    pub(crate) fn position(&self, environment: EnvironmentId) -> u64 {
         match &self.sink {
             Sink::File { file, .. } => file.metadata().map_or(0, |metadata| metadata.len()),
-            Sink::Output { .. } => 0,
+            Sink::Output { recent, .. } => lock(recent).get(&environment).map_or(0, Recent::end),
         }
     }
 
-    /// The last 4 KB written since a position.
+    /// The end of what was written since a position; with `only`, of the lines with these words in them.
     #[must_use]
-    pub(crate) fn tail_since(&self, position: u64) -> Vec<u8> {
+    pub(crate) fn tail(&self, environment: EnvironmentId, since: u64, only: Option<&str>) -> Vec<u8> {
         match &self.sink {
-            Sink::File { path, .. } => read_tail(path, position).unwrap_or_default(),
-            Sink::Output { tail, .. } => lock(tail).iter().copied().collect(),
+            Sink::File { path, .. } => {
+                let text = read_since(path, since).unwrap_or_default();
+                tail::of(String::from_utf8_lossy(&text).lines(), only)
+            }
+            Sink::Output { recent, .. } => {
+                let recent = lock(recent);
+                tail::of(recent.get(&environment).into_iter().flat_map(|recent| recent.since(since)), only)
+            }
         }
     }
 }
 
-fn read_tail(path: &Path, position: u64) -> io::Result<Vec<u8>> {
+/// What a file holds since a position, from the beginning of a line on and within what is searched.
+fn read_since(path: &Path, since: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(position.max(length.saturating_sub(TAIL as u64))))?;
-    let mut tail = vec![];
-    file.take(TAIL as u64).read_to_end(&mut tail)?;
-    Ok(tail)
-}
-
-fn remember(tail: &Mutex<VecDeque<u8>>, line: &str) {
-    let mut tail = lock(tail);
-    tail.extend(line.bytes().chain([b'\n']));
-    let surplus = tail.len().saturating_sub(TAIL);
-    tail.drain(..surplus);
+    let searched = file.metadata()?.len().saturating_sub(SEARCHED);
+    file.seek(SeekFrom::Start(since.max(searched)))?;
+    let mut text = vec![];
+    file.take(SEARCHED).read_to_end(&mut text)?;
+    if searched > since {
+        let line = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1);
+        text.drain(..line);
+    }
+    Ok(text)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,10 +1,13 @@
 //! A gateway that queues in front of a back end which takes only so many requests at a time.
 //!
 //! Bounds: [`Options::max_in_flight`] requests are forwarded at a time, [`Options::max_waiting`] wait for their turn, none
-//! longer than [`Options::max_wait`]; everyone else gets 429 with Retry-After. Bodies are held in memory, up to
-//! [`BODY_LIMIT`], of those who have a place only; one that has not come when its wait is over gives the place back, and its
-//! client gets 408. A back end that refuses connections (it is being rebuilt) is asked again until the wait is over, which
-//! is safe since it has seen nothing of the request; then, and when it fails later, the answer is 502.
+//! longer than [`Options::max_wait`]; everyone else gets 429 with Retry-After. Bodies are held in memory, each up to
+//! [`BODY_LIMIT`] and together up to [`Options::max_body_bytes`], of those who have a place only; one that has not come when
+//! its wait is over gives the place back, and its client gets 408. Answers are passed on as they come, trailers included, and
+//! never held: a back end that is faster than a client waits for it, and a client that takes nothing is left. A back end that
+//! refuses connections (it is being rebuilt) is asked again until the wait is over, which is safe since it has seen nothing
+//! of the request; then, and when it fails later, the answer is 502. Whatever the gateway says itself is AWS's
+//! `{"Message": …}`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,17 +16,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::function::Function;
 use crate::http_client::{self, Client};
-use crate::http_server::{self, BodyError, CloseHandle, Reply, read_body};
+use crate::http_server::{self, BodyError, CloseHandle, Patience, Reply, read_body_into};
+use crate::http_server::{Room as Bodies, message};
+use crate::invocation::PAYLOAD_LIMIT;
 
-/// Most bytes of a request's body.
-pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
+mod relay;
+
+use relay::relay;
+
+/// Most bytes of a request's body: as many as a function URL takes.
+pub const BODY_LIMIT: usize = PAYLOAD_LIMIT;
 /// How long a back end that refuses connections is left alone before it is asked again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 /// No function runs longer; a back end that has not answered by then never will (cargo-lambda's, when its function crashed).
@@ -40,6 +50,8 @@ pub struct Options {
     pub max_waiting: usize,
     /// How long one may wait, and its body take to come.
     pub max_wait: Duration,
+    /// Bytes of requests' bodies that are held at a time.
+    pub max_body_bytes: usize,
 }
 
 /// The address to forward to is none.
@@ -57,6 +69,7 @@ struct Way {
     authority: http::uri::Authority,
     prefix: String,
     room: Room,
+    bodies: Bodies,
 }
 
 /// Who may go ahead, who waits, who is sent away.
@@ -86,11 +99,19 @@ impl Gateway {
                 max_waiting: options.max_waiting,
                 max_wait: options.max_wait,
             },
+            bodies: Bodies::new(options.max_body_bytes),
         });
         let (close, closing) = http_server::closing();
-        tokio::spawn(http_server::serve(listener, closing, move |_, request| {
+        tokio::spawn(http_server::serve(listener, closing, Patience::CLIENTS, move |_, request| {
             let way = Arc::clone(&way);
-            async move { way.handle(request).await }
+            async move {
+                let id = Function::new_request_id();
+                let mut reply = way.handle(request).await;
+                if !reply.headers().contains_key("x-amzn-requestid") {
+                    http_server::identify(&mut reply, id);
+                }
+                reply
+            }
         }));
         Ok(Self(close))
     }
@@ -104,34 +125,37 @@ impl Gateway {
 impl Way {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let deadline = Instant::now() + self.room.max_wait;
-        let Some(place) = self.room.enter(deadline).await else { return throttled() };
+        let Some(place) = self.room.enter(deadline).await else { return throttled("Too many requests are waiting") };
         let (mut parts, body) = request.into_parts();
-        let body = match tokio::time::timeout_at(deadline, read_body(body, BODY_LIMIT)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(BodyError::TooLarge)) => {
-                return http_server::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-            }
-            Ok(Err(BodyError::Broken)) => return http_server::text(StatusCode::BAD_REQUEST, "the body ended early"),
-            Err(_) => return http_server::text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        let body = tokio::time::timeout_at(deadline, read_body_into(&self.bodies, body, BODY_LIMIT)).await;
+        let (body, held) = match body.unwrap_or(Err(BodyError::Slow)) {
+            Ok(body) => body,
+            Err(error) => return no_body(error),
         };
         let Some(uri) = self.target(&parts.uri) else {
-            return http_server::text(StatusCode::BAD_REQUEST, "the request's path cannot be forwarded");
+            return message(StatusCode::BAD_REQUEST, "The request's path cannot be forwarded");
         };
         parts.uri = uri;
         parts.version = http::Version::HTTP_11;
+        let wants_trailers = parts.headers.get(header::TE).is_some_and(|te| te == "trailers");
         remove_hop_by_hop(&mut parts.headers);
+        if wants_trailers {
+            parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
         // In a task of its own: a caller that leaves takes nothing out of the back end, so its place stays taken until the
         // back end has answered.
         let exchange = tokio::spawn(async move {
-            let _place = place;
-            tokio::time::timeout(LONGEST_EXCHANGE, self.forward(parts, body, deadline)).await
-        });
-        match exchange.await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(_)) | Err(_) => {
-                http_server::text(StatusCode::GATEWAY_TIMEOUT, "the back end did not answer in time")
+            let until = Instant::now() + LONGEST_EXCHANGE;
+            let response = tokio::time::timeout_at(until, self.forward(parts, body, deadline)).await;
+            drop(held);
+            match response {
+                Ok(Ok(response)) => relay(response, place, until),
+                Ok(Err(reply)) => reply,
+                Err(_) => message(StatusCode::GATEWAY_TIMEOUT, "The back end did not answer in time"),
             }
-        }
+        });
+        let failed = |_| message(StatusCode::BAD_GATEWAY, "The back end did not answer");
+        exchange.await.unwrap_or_else(failed)
     }
 
     fn target(&self, uri: &Uri) -> Option<Uri> {
@@ -140,17 +164,22 @@ impl Way {
         Uri::builder().scheme("http").authority(self.authority.clone()).path_and_query(path).build().ok()
     }
 
-    async fn forward(&self, parts: http::request::Parts, body: Bytes, deadline: Instant) -> Reply {
+    async fn forward(
+        &self,
+        parts: http::request::Parts,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, Reply> {
         loop {
             let request = Request::from_parts(parts.clone(), Full::new(body.clone()));
             match self.client.request(request).await {
-                Ok(response) => return relay(response).await,
+                Ok(response) => return Ok(response),
                 Err(error) if error.is_connect() && Instant::now() + REFUSED_PAUSE < deadline => {
                     tokio::time::sleep(REFUSED_PAUSE).await;
                 }
                 Err(error) => {
                     tracing::warn!("the back end failed a request: {}", http_client::describe(&error));
-                    return http_server::text(StatusCode::BAD_GATEWAY, "the back end did not answer");
+                    return Err(message(StatusCode::BAD_GATEWAY, "The back end did not answer"));
                 }
             }
         }
@@ -186,16 +215,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn relay(response: Response<Incoming>) -> Reply {
-    let (mut parts, body) = response.into_parts();
-    remove_hop_by_hop(&mut parts.headers);
-    parts.version = http::Version::HTTP_11;
-    match body.collect().await {
-        Ok(body) => Response::from_parts(parts, Full::new(body.to_bytes())),
-        Err(error) => {
-            tracing::warn!("the back end broke off an answer: {error}");
-            http_server::text(StatusCode::BAD_GATEWAY, "the back end broke off its answer")
+fn no_body(error: BodyError) -> Reply {
+    match error {
+        BodyError::TooLarge => {
+            message(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body is larger than {BODY_LIMIT} bytes"))
         }
+        BodyError::Broken => message(StatusCode::BAD_REQUEST, "The body ended early"),
+        BodyError::Slow => message(StatusCode::REQUEST_TIMEOUT, "The body did not come in time"),
+        BodyError::NoRoom => throttled("Too many bytes of bodies are waiting"),
     }
 }
 
@@ -215,8 +242,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove("keep-alive");
 }
 
-fn throttled() -> Reply {
-    let mut reply = http_server::text(StatusCode::TOO_MANY_REQUESTS, "too many requests are waiting");
+fn throttled(why: &str) -> Reply {
+    let mut reply = message(StatusCode::TOO_MANY_REQUESTS, why);
     reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     reply
 }

@@ -1,7 +1,10 @@
-//! A plain HTTP/1.1 listener over hyper: one task per connection, whole bodies in and out.
+//! A plain HTTP/1.1 listener over hyper: one task per connection, whole bodies in ([`body`]), whole or streamed ones out
+//! ([`reply`]). What hyper refuses before there is a request to hand over is answered in the words of this program
+//! ([`socket`]).
 //!
-//! Bounds: a request's body is held in memory up to the limit its reader names; what goes on beyond it is read and
-//! thrown away up to [`DISCARDED`] so that the client can read the answer, then the connection is closed.
+//! Bounds: [`MOST_CONNECTIONS`] connections are open at a time, more wait in the kernel's queue; a head comes within
+//! [`Patience::head`], in [`LARGEST_HEAD`] and with at most 100 headers; a client that takes nothing of its answer for [`Patience::stall`] is
+//! left. What the bounds of a body are its reader names.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -9,19 +12,52 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-/// What a handler gives back.
-pub(crate) type Reply = Response<Full<Bytes>>;
+mod body;
+mod reply;
+mod socket;
 
-const DISCARDED: usize = 64 * 1024 * 1024;
+pub(crate) use body::{BodyError, Held, Room, read_body, read_body_into};
+pub(crate) use reply::{BoxError, Reply, ReplyBody, empty, identify, json, message};
+
+use socket::{Exchange, Socket};
+
+/// Connections of one listener that are open at a time.
+const MOST_CONNECTIONS: usize = 16_384;
+
+/// Most bytes of a head, or thereabouts: what comes with one read is read.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For a request's head, the idle time before it included. None: as long as it likes.
+    pub(crate) head: Option<Duration>,
+    /// For taking anything of what is sent.
+    pub(crate) stall: Duration,
+}
+
+impl Patience {
+    /// With anybody. A proxy that keeps connections closes them earlier (NGINX after 60 s), so none is found dead.
+    pub(crate) const CLIENTS: Self = Self { head: Some(Duration::from_secs(75)), stall: Duration::from_secs(60) };
+    /// With the processes of functions, which keep connections for as long as they are idle.
+    pub(crate) const FUNCTIONS: Self = Self { head: None, ..Self::CLIENTS };
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) peer: SocketAddr,
+    /// This program's.
+    pub(crate) address: SocketAddr,
+}
 
 /// Tells every connection that the server is going: each finishes the request it is at.
 #[derive(Clone, Debug)]
@@ -52,20 +88,30 @@ impl CloseHandle {
 }
 
 /// Accepts connections until closing.
-pub(crate) async fn serve<H, F>(listener: TcpListener, mut closing: Closing, handler: H)
+pub(crate) async fn serve<H, F>(listener: TcpListener, mut closing: Closing, patience: Patience, handler: H)
 where
-    H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
+    H: Fn(Ends, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
     let handler = Arc::new(handler);
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepted = async {
+            // Its permits are never taken away.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
             () = closing.begun() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
-                tokio::spawn(connection(stream, peer, closing.clone(), handler.clone()));
+                let (closing, handler) = (closing.clone(), Arc::clone(&handler));
+                tokio::spawn(async move {
+                    let _place = place;
+                    connection(stream, peer, closing, patience, handler).await;
+                });
             }
             Err(error) => {
                 // Out of file descriptors, mostly: connections that end give some back.
@@ -76,96 +122,42 @@ where
     }
 }
 
-async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, mut closing: Closing, handler: Arc<H>)
-where
-    H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
+async fn connection<H, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut closing: Closing,
+    patience: Patience,
+    handler: Arc<H>,
+) where
+    H: Fn(Ends, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
+    // A connection without an address of its own is gone already.
+    let Ok(address) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
+    let exchange = Arc::new(Exchange::default());
+    let socket = Socket::new(stream, Arc::clone(&exchange), patience.stall);
     let service = service_fn(move |request| {
-        let reply = handler(peer, request);
-        async move { Ok::<_, Infallible>(reply.await) }
+        let answering = exchange.begin();
+        let reply = handler(Ends { peer, address }, request);
+        Box::pin(async move { Ok::<_, Infallible>(reply.await.map(|body| body.of(answering))) })
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(LARGEST_HEAD);
+    let mut connection = builder.serve_connection(TokioIo::new(socket), service);
     let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
+        outcome = std::future::poll_fn(|context| connection.poll_without_shutdown(context)) => outcome,
         () = closing.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    if let Err(error) = outcome {
+    let socket = connection.into_parts().io.into_inner();
+    if let Err(error) = &outcome {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
+    socket.end(outcome.err()).await;
 }
 
-/// Why a body could not be had.
-#[derive(Debug)]
-pub(crate) enum BodyError {
-    TooLarge,
-    Broken,
-}
-
-/// A body of at most `limit` bytes. One that comes in a single piece is not copied.
-pub(crate) async fn read_body(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let Some(mut first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
-    if first.len() > limit {
-        discard(body).await;
-        return Err(BodyError::TooLarge);
-    }
-    let mut whole = None::<BytesMut>;
-    while let Some(data) = next_data(&mut body).await? {
-        let buffer = whole.get_or_insert_with(|| BytesMut::from(std::mem::take(&mut first)));
-        if buffer.len() + data.len() > limit {
-            discard(body).await;
-            return Err(BodyError::TooLarge);
-        }
-        buffer.extend_from_slice(&data);
-    }
-    Ok(whole.map_or(first, BytesMut::freeze))
-}
-
-async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, BodyError> {
-    while !body.is_end_stream() {
-        match body.frame().await {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Some(Err(_)) => return Err(BodyError::Broken),
-            None => break,
-        }
-    }
-    Ok(None)
-}
-
-async fn discard(mut body: Incoming) {
-    let mut discarded = 0;
-    while let Ok(Some(data)) = next_data(&mut body).await {
-        discarded += data.len();
-        if discarded > DISCARDED {
-            return;
-        }
-    }
-}
-
-/// A JSON answer.
-pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply
-}
-
-/// A plain text answer.
-pub(crate) fn text(status: StatusCode, body: &'static str) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    reply
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! The Invoke API, `POST /2015-03-31/functions/<name>/invocations`, as the AWS command line, the SDKs and
 //! `cargo lambda invoke` call it: RequestResponse, Event and DryRun.
 //!
-//! A function's error is status 200 with `X-Amz-Function-Error`. Not served: streaming invocation, versions and aliases
-//! (any qualifier is `$LATEST`).
+//! A function's error is status 200 with `X-Amz-Function-Error`. A client context is read before it is handed on
+//! ([`client_context`]), and goes with RequestResponse alone, as on AWS. Not served: streaming invocation, versions and
+//! aliases (any qualifier is `$LATEST`).
 
 use std::sync::Arc;
 
@@ -15,10 +16,13 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::function::Function;
-use crate::http_server::{self, BodyError, Reply, read_body};
-use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused, request_id_text};
+use crate::http_server::{self, BodyError, Held, Reply, read_body_into};
+use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused};
+use crate::local::Shared;
+use crate::pool::RequestId;
 
 mod asynchronous;
+mod client_context;
 
 pub(crate) use asynchronous::AsyncQueue;
 
@@ -31,26 +35,32 @@ pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id
 pub(crate) const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 pub(crate) const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+pub(crate) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// Answers an Invoke request for a function.
-pub(crate) async fn handle(function: &Arc<Function>, queue: &AsyncQueue, parts: &Parts, body: Incoming) -> Reply {
+pub(crate) async fn handle(
+    function: &Arc<Function>,
+    shared: &Shared,
+    id: RequestId,
+    parts: &Parts,
+    body: Incoming,
+) -> Reply {
     let kind = parts.headers.get(INVOCATION_TYPE).map_or("RequestResponse", |kind| kind.to_str().unwrap_or("?"));
     let limit = if kind == "Event" { ASYNC_PAYLOAD_LIMIT } else { PAYLOAD_LIMIT };
-    let payload = match read_body(body, limit).await {
-        Ok(payload) if payload.is_empty() => Bytes::from_static(b"{}"),
-        Ok(payload) => payload,
-        Err(BodyError::TooLarge) => return too_large(limit),
-        Err(BodyError::Broken) => return not_json("the body ended early"),
+    // What is held of the room is held until the answer is there, or an event is done with.
+    let (payload, held) = match read_body_into(&shared.room, body, limit).await {
+        Ok((payload, held)) if payload.is_empty() => (Bytes::from_static(b"{}"), held),
+        Ok(read) => read,
+        Err(error) => return no_body(error, limit),
     };
     if let Err(problem) = serde_json::from_slice::<IgnoredAny>(&payload) {
         return not_json(&problem.to_string());
     }
+    let invocation = invocation(&parts.headers, payload);
     match kind {
-        "RequestResponse" => synchronous(function, invocation(&parts.headers, payload)).await,
-        "Event" => asynchronous(function, queue, invocation(&parts.headers, payload)),
-        "DryRun" => http_server::text(StatusCode::NO_CONTENT, ""),
+        "RequestResponse" => synchronous(function, id, &parts.headers, invocation).await,
+        "Event" => asynchronous(function, &shared.asynchronous, id, invocation, held),
+        "DryRun" => http_server::empty(StatusCode::NO_CONTENT),
         other => {
             let message = format!("X-Amz-Invocation-Type {other:?} is not RequestResponse, Event or DryRun");
             error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", &message)
@@ -59,21 +69,22 @@ pub(crate) async fn handle(function: &Arc<Function>, queue: &AsyncQueue, parts: 
 }
 
 fn invocation(headers: &HeaderMap, payload: Bytes) -> Invocation {
-    let client_context = headers.get(CLIENT_CONTEXT).and_then(|value| {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(value.as_bytes()).ok()?;
-        HeaderValue::from_bytes(&decoded).ok()
-    });
     Invocation {
         trace_id: headers.get(TRACE_ID).cloned(),
-        client_context,
         wants_log: headers.get(LOG_TYPE).is_some_and(|kind| kind == "Tail"),
         ..Invocation::of(payload)
     }
 }
 
-async fn synchronous(function: &Arc<Function>, invocation: Invocation) -> Reply {
-    let request = Function::new_request_id();
-    let answer = match function.invoke(request, invocation).await {
+async fn synchronous(function: &Arc<Function>, id: RequestId, headers: &HeaderMap, asked: Invocation) -> Reply {
+    let client_context = match headers.get(CLIENT_CONTEXT).map(client_context::read).transpose() {
+        Ok(client_context) => client_context,
+        Err(invalid) => {
+            return error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", &invalid.to_string());
+        }
+    };
+    let trace_id = asked.trace_id.clone();
+    let answer = match function.invoke(id, Invocation { client_context, ..asked }).await {
         Ok(answer) => answer,
         Err(refused) => return refusal(refused),
     };
@@ -81,20 +92,24 @@ async fn synchronous(function: &Arc<Function>, invocation: Invocation) -> Reply 
     let mut reply = http_server::json(StatusCode::OK, payload);
     let headers = reply.headers_mut();
     headers.insert(EXECUTED_VERSION, HeaderValue::from_static("$LATEST"));
-    headers.extend(HeaderValue::try_from(request_id_text(request)).ok().map(|id| (REQUEST_ID, id)));
+    headers.extend(trace_id.map(|id| (TRACE_ID, id)));
     headers.extend(error.map(|error| (FUNCTION_ERROR, HeaderValue::from_static(error))));
     let log = log.map(|log| base64::engine::general_purpose::STANDARD.encode(log));
     headers.extend(log.and_then(|log| HeaderValue::try_from(log).ok()).map(|log| (LOG_RESULT, log)));
     reply
 }
 
-fn asynchronous(function: &Arc<Function>, queue: &AsyncQueue, invocation: Invocation) -> Reply {
-    if let Err(refused) = queue.accept(function, invocation) {
-        return refusal(refused);
+fn asynchronous(
+    function: &Arc<Function>,
+    queue: &AsyncQueue,
+    id: RequestId,
+    invocation: Invocation,
+    held: Held,
+) -> Reply {
+    match queue.accept(function, id, invocation, held) {
+        Ok(()) => http_server::empty(StatusCode::ACCEPTED),
+        Err(refused) => refusal(refused),
     }
-    let mut reply = http_server::text(StatusCode::ACCEPTED, "");
-    reply.headers_mut().remove(header::CONTENT_TYPE);
-    reply
 }
 
 /// 429 or 503, as AWS words them.
@@ -117,10 +132,16 @@ pub(crate) fn refusal(refused: Refused) -> Reply {
     }
 }
 
-/// 413: more than Lambda takes.
-pub(crate) fn too_large(limit: usize) -> Reply {
-    let message = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
-    error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message)
+fn no_body(problem: BodyError, limit: usize) -> Reply {
+    match problem {
+        BodyError::TooLarge => {
+            let message = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+            error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message)
+        }
+        BodyError::Broken => not_json("the body ended early"),
+        BodyError::Slow => error(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "The body did not come in time"),
+        BodyError::NoRoom => refusal(Refused::Throttled),
+    }
 }
 
 fn not_json(problem: &str) -> Reply {

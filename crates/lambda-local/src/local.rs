@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
 use crate::environment::Spawner;
 use crate::event_source::{EventSource, Invoker, KafkaOptions, StartError};
 use crate::function::{Function, Settings};
 use crate::function_log::FunctionLog;
-use crate::http_server::{self, CloseHandle};
+use crate::http_server::{self, CloseHandle, Patience, Room};
 use crate::invoke_api::AsyncQueue;
 use crate::pool::Limits;
 use crate::template::{FunctionSpec, Template};
@@ -43,6 +42,8 @@ pub struct Options {
     pub max_waiting: usize,
     /// How long they may wait.
     pub max_wait: Duration,
+    /// Bytes of requests' bodies that are held at a time, waiting or being run; more get 429.
+    pub max_body_bytes: usize,
     /// How long an environment that is not the last one may be idle.
     pub idle: Duration,
     /// How the brokers of the event sources are spoken to; none leaves event sources alone.
@@ -95,10 +96,8 @@ struct Running(Arc<Shared>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.event_sources.iter().for_each(EventSource::give_up);
-        for function in &self.0.functions {
-            // The first step tells every process to end; that they have is not waited for here.
-            let _ = function.stop().now_or_never();
-        }
+        // That the processes have ended is not waited for here, where there may be no runtime any more to wait in.
+        self.0.functions.iter().for_each(Function::end);
     }
 }
 
@@ -111,6 +110,7 @@ pub(crate) struct Shared {
     pub(crate) event_sources: Vec<EventSource>,
     pub(crate) not_supported: Vec<String>,
     pub(crate) asynchronous: AsyncQueue,
+    pub(crate) room: Room,
 }
 
 impl Local {
@@ -131,14 +131,15 @@ impl Local {
         let shared = Arc::new(Shared {
             names: functions.iter().flat_map(names_of).collect(),
             asynchronous: AsyncQueue::new(&functions, options.fast_retry),
+            room: Room::new(options.max_body_bytes),
             functions,
             event_sources,
             not_supported: options.template.not_supported.clone(),
         });
         let (server, closing) = http_server::closing();
         let routes = Arc::clone(&shared);
-        tokio::spawn(http_server::serve(listener, closing, move |peer, request| {
-            router::route(Arc::clone(&routes), peer, request)
+        tokio::spawn(http_server::serve(listener, closing, Patience::CLIENTS, move |ends, request| {
+            router::route(Arc::clone(&routes), ends, request)
         }));
         Ok(Self { address, running: Running(shared), server })
     }

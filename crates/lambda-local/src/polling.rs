@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::net::TcpListener;
 
 use crate::event_source::EventSource;
-use crate::http_server;
+use crate::http_server::{self, Patience};
 use crate::invoke_api;
 use crate::status;
 use crate::waiting;
@@ -37,7 +37,7 @@ impl Polling {
 /// Serves `/health` and `/status` for as long as the program runs.
 pub async fn serve(polling: Polling, listener: TcpListener) {
     let (_open, closing) = http_server::closing();
-    http_server::serve(listener, closing, move |_, request| {
+    http_server::serve(listener, closing, Patience::CLIENTS, move |_, request| {
         let polling = polling.clone();
         async move {
             match request.uri().path() {

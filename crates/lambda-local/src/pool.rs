@@ -146,6 +146,10 @@ struct Environment {
 }
 
 impl Environment {
+    fn running(&self) -> usize {
+        self.in_flight.len() + self.overdue.len()
+    }
+
     /// When its start has taken too long.
     fn late_at(&self) -> Option<Instant> {
         (!self.ready).then(|| self.started + self.init)
@@ -357,10 +361,22 @@ impl Pool {
         self.flights.len()
     }
 
+    /// Requests an environment is at, those included whose callers have a time-out for an answer.
+    #[must_use]
+    pub fn running_in(&self, id: EnvironmentId) -> usize {
+        self.environments.get(&id).map_or(0, Environment::running)
+    }
+
+    /// The same of all environments.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.environments.values().map(Environment::running).sum()
+    }
+
     /// Every environment with its state and the requests it runs.
     pub fn environments(&self) -> impl Iterator<Item = (EnvironmentId, State, usize)> + '_ {
         self.environments.iter().map(|(id, environment)| {
-            let state = match (environment.ready, environment.in_flight.len() + environment.overdue.len()) {
+            let state = match (environment.ready, environment.running()) {
                 (false, _) => State::Starting,
                 (true, 0) => State::Idle,
                 (true, _) => State::Busy,

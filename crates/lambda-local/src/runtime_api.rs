@@ -1,14 +1,17 @@
 //! The Runtime API of one environment: `next`, `response`, `error` and `init/error`, buffered and streamed.
 //!
-//! An answer that comes after its time-out is 410 Gone, one to a request this environment never had is 400. Extensions,
-//! SnapStart's `restore/*` and telemetry are not there: 404.
+//! An answer that comes after its time-out is 410 Gone, one to a request this environment never had is 400. A streamed answer
+//! may end in trailers that say it came to nothing, which makes it an error. Extensions, SnapStart's `restore/*` and
+//! telemetry are not there: 404.
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::clock;
@@ -25,6 +28,8 @@ const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
 const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 const HTTP_INTEGRATION: &str = "application/vnd.awslambda.http-integration-response";
 
 /// The Runtime API as one environment sees it.
@@ -90,9 +95,12 @@ impl RuntimeApi {
         let has_http_prelude = kind.starts_with(HTTP_INTEGRATION.as_bytes());
         let limit = if streamed { self.function.stream_limit(request) } else { PAYLOAD_LIMIT };
         match read_body(body, limit).await {
-            Ok(payload) => self.settle(request, Answer { has_http_prelude, ..Answer::success(payload) }),
+            Ok((payload, trailers)) => {
+                let success = || Answer { has_http_prelude, ..Answer::success(payload) };
+                self.settle(request, broken_off(&trailers).unwrap_or_else(success))
+            }
             Err(BodyError::TooLarge) => self.too_large(request, limit),
-            Err(BodyError::Broken) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
+            Err(_) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
         }
     }
 
@@ -106,14 +114,14 @@ impl RuntimeApi {
     async fn error(&self, id: &str, body: Incoming) -> Reply {
         let Some(request) = parse_request_id(id) else { return unknown_request() };
         match read_body(body, PAYLOAD_LIMIT).await {
-            Ok(described) => self.settle(request, Answer::failure(described)),
+            Ok((described, _)) => self.settle(request, Answer::failure(described)),
             Err(BodyError::TooLarge) => self.too_large(request, PAYLOAD_LIMIT),
-            Err(BodyError::Broken) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
+            Err(_) => error(StatusCode::BAD_REQUEST, "InvalidResponse", "the body ended early"),
         }
     }
 
     async fn init_error(&self, body: Incoming) -> Reply {
-        if let Ok(described) = read_body(body, PAYLOAD_LIMIT).await {
+        if let Ok((described, _)) = read_body(body, PAYLOAD_LIMIT).await {
             self.function.init_failed(self.environment, described);
         }
         accepted()
@@ -139,10 +147,21 @@ impl Drop for LostPoll<'_> {
     }
 }
 
+/// What a streamed answer says of its own end, when that is an error: its type, and its description in base64.
+fn broken_off(trailers: &HeaderMap) -> Option<Answer> {
+    let error_type = trailers.get(ERROR_TYPE)?.to_str().unwrap_or("Runtime.Unknown");
+    let described = trailers.get(ERROR_BODY).and_then(|body| STANDARD.decode(body.as_bytes()).ok());
+    let described = described.filter(|body| serde_json::from_slice::<IgnoredAny>(body).is_ok());
+    Some(match described {
+        Some(described) => Answer::failure(described.into()),
+        None => Answer::platform_error(error_type, "the function broke off its answer"),
+    })
+}
+
 fn event(work: Work, arn: &HeaderValue) -> Reply {
     let id = request_id_text(work.request);
     let trace_id = work.trace_id.or_else(|| HeaderValue::try_from(trace_id(work.request, clock::epoch_ms())).ok());
-    let mut reply = Response::new(Full::new(work.payload));
+    let mut reply = Response::new(work.payload.into());
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Ok(id) = HeaderValue::try_from(id) {

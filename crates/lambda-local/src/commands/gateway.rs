@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Requests that may wait for their turn; more get 429 at once.
     #[arg(long, default_value_t = 10_000)]
     max_waiting: usize,
+    /// Megabytes of requests' bodies that are held at a time; more get 429 at once.
+    #[arg(long, default_value_t = 256)]
+    max_body_mb: usize,
     /// How long one may wait before it gets 429, or 408 when only its body is missing.
     #[arg(long, default_value_t = 30_000)]
     max_wait_ms: u64,
@@ -37,6 +40,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
         max_in_flight: args.max_in_flight.get(),
         max_waiting: args.max_waiting,
         max_wait: Duration::from_millis(args.max_wait_ms),
+        max_body_bytes: args.max_body_mb.saturating_mul(1024 * 1024),
     };
     let address = listener.local_addr()?;
     let gateway = Gateway::start(&options, listener)?;

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// How long a request may wait before it gets 429.
     #[arg(long, default_value_t = 30_000)]
     max_wait_ms: u64,
+    /// Megabytes of requests' bodies that are held at a time, waiting or being run; more get 429 at once.
+    #[arg(long, default_value_t = 256)]
+    max_body_mb: usize,
     /// Most environments of a function that takes requests one by one and has no ReservedConcurrentExecutions.
     #[arg(long, default_value_t = 16)]
     max_environments: usize,
@@ -61,6 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
         max_environments: args.max_environments,
         max_waiting: args.max_waiting,
         max_wait: Duration::from_millis(args.max_wait_ms),
+        max_body_bytes: args.max_body_mb.saturating_mul(1024 * 1024),
         idle: Duration::from_secs(args.idle_s),
         kafka: (!args.no_event_sources).then(|| args.kafka.options()),
         fast_retry: args.kafka.fast_retry,

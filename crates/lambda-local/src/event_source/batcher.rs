@@ -168,6 +168,13 @@ impl Batcher {
         self.invoked.contains(&partition)
     }
 
+    /// The assignment of a partition of which nothing that was taken in is left: neither buffered, nor out.
+    #[must_use]
+    pub fn is_done_with(&self, partition: Partition) -> Option<Epoch> {
+        let lane = self.lanes.get(&partition).filter(|lane| lane.buffer.is_empty() && !lane.out)?;
+        (!self.is_invoked(partition)).then_some(lane.epoch)
+    }
+
     /// A partition of a batch is done with.
     pub fn release(&mut self, partition: Partition, epoch: Epoch) {
         if let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| lane.epoch == epoch) {

@@ -18,8 +18,9 @@ use super::record::Partition;
 #[derive(Debug, Default)]
 pub struct Handover {
     asked: Asked,
-    /// Counts the offers: what is found out for an earlier one does not matter any more.
-    offers: u64,
+    /// Counts what was asked: what is found out for an earlier offer, or fails after an earlier question, does not matter any
+    /// more.
+    questions: u64,
 }
 
 #[derive(Debug, Default)]
@@ -50,14 +51,14 @@ pub enum Answer {
 impl Handover {
     /// Partitions are offered, and where they begin is yet to be found out. Returns the number of the offer.
     pub fn offered(&mut self) -> u64 {
-        self.offers += 1;
+        self.questions += 1;
         self.asked = Asked::Offer;
-        self.offers
+        self.questions
     }
 
     /// It was found out. `false`: that offer does not stand any more.
     pub fn located(&mut self, offer: u64, partitions: Vec<Partition>) -> bool {
-        let stands = offer == self.offers && matches!(self.asked, Asked::Offer);
+        let stands = offer == self.questions && matches!(self.asked, Asked::Offer);
         if stands {
             self.asked = Asked::Take(partitions);
         }
@@ -66,7 +67,22 @@ impl Handover {
 
     /// Partitions are recalled.
     pub fn recalled(&mut self, partitions: Vec<Partition>, until: Instant) {
+        self.questions += 1;
         self.asked = Asked::GiveBack(partitions, until);
+    }
+
+    /// The number of what the group asked last.
+    #[must_use]
+    pub fn last_question(&self) -> u64 {
+        self.questions
+    }
+
+    /// A commit that was sent after a question failed since the group has gone on without this member. That says nothing of
+    /// what it has asked since: it is a member again, and its group waits.
+    pub fn left_behind(&mut self, question: u64) {
+        if question == self.questions {
+            self.given_up();
+        }
     }
 
     /// The group has gone on without an answer, or nobody will be there to give one.
@@ -133,6 +149,24 @@ mod tests {
         assert_eq!(handover.answer(&batcher, &checkpoint, now), Some(Answer::Decline(vec![])));
         handover.offered();
         assert!(!handover.located(offer, vec![0]), "what was found out for an earlier one");
+    }
+
+    #[test]
+    fn a_commit_from_before_an_offer_does_not_decline_it() {
+        let (mut handover, batcher, checkpoint, now) = world();
+        let before = handover.last_question();
+        let offer = handover.offered();
+        handover.left_behind(before);
+        assert!(handover.located(offer, vec![0]), "the offer stands");
+        assert_eq!(handover.answer(&batcher, &checkpoint, now), Some(Answer::Take(vec![0])));
+        let before = handover.last_question();
+        handover.recalled(vec![0], now + Duration::from_secs(300));
+        handover.offered();
+        handover.left_behind(before);
+        assert_eq!(handover.answer(&batcher, &checkpoint, now), None, "it is still being found out");
+        let after = handover.last_question();
+        handover.left_behind(after);
+        assert_eq!(handover.answer(&batcher, &checkpoint, now), Some(Answer::Decline(vec![])), "that one is lost");
     }
 
     #[test]

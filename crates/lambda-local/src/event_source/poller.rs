@@ -4,11 +4,18 @@
 //! Each partition has a queue of its own, read only as far as the batcher has room: a function that fails for an hour
 //! holds up its own partitions only, the others flow, and rebalances are served all the while ([`membership`]).
 //!
+//! It sleeps until something happens: librdkafka wakes it for records and for what the group asks, [`TURN`] is only for what
+//! must not wait for ever should a wake-up be lost.
+//!
+//! The marks of transactions take offsets and are no records: what librdkafka has passed over at the end of a partition is
+//! committed once nothing before it is left to do, or the partition would seem to lag for ever.
+//!
 //! Bounds: what librdkafka fetches ahead (16 MB a partition at most), one batch's worth per partition in the batcher,
 //! [`batcher::IN_FLIGHT`] batches of at most 6 MB being tried, and those that wait to be tried again: one per partition
 //! at most.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +25,8 @@ use futures::stream::FuturesUnordered;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -29,9 +37,10 @@ use super::delivery::{Delivery, GivenUp, Outcome, Policy, Settled};
 use super::handover::Handover;
 use super::invoker::{Invoked, Invoker};
 use super::line::Line;
+use super::message::encode;
 use super::positions::Positions;
 use super::progress::Progress;
-use super::record::{Envelope, Partition, Raw, Record};
+use super::record::{Envelope, Partition};
 use super::response;
 use super::stop::{self, Stop};
 use crate::clock;
@@ -39,14 +48,29 @@ use crate::template::StartingPosition;
 
 mod membership;
 
-/// How often the consumer is served when nothing else happens: what a rebalance waits at most.
-const TURN: Duration = Duration::from_millis(50);
+/// How often the consumer is served when nothing happens.
+const TURN: Duration = Duration::from_secs(5);
 /// Records taken of one partition before the others get their turn.
 const GULP: usize = 500;
 
 /// What a poller is made of.
 pub(super) struct Setup {
+    /// Not this poller's to end: whoever keeps it does, where waiting does no harm.
     pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) parts: Parts,
+}
+
+impl Deref for Setup {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// What the next one is made of, too, should it die.
+#[derive(Clone)]
+pub(super) struct Parts {
     pub(super) topic: String,
     pub(super) envelope: Envelope,
     pub(super) limits: batcher::Limits,
@@ -85,14 +109,25 @@ struct Poller {
     handover: Handover,
     /// Invocations, and waits for the next one.
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
-    /// The commit under way.
-    committing: Option<JoinHandle<KafkaResult<()>>>,
+    /// The commit under way, and what the group had asked when it was sent.
+    committing: Option<Committing>,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
+    /// Why the consumer cannot go on.
+    fatal: Option<KafkaError>,
+}
+
+/// A commit, and the number of the last question that it was sent after.
+struct Committing {
+    asked: u64,
+    commit: JoinHandle<KafkaResult<()>>,
 }
 
 /// Polls until told to stop, then waits for what is in flight and commits it.
-pub(super) async fn run(setup: Setup) {
+///
+/// # Errors
+/// The consumer cannot go on; another one may.
+pub(super) async fn run(setup: Setup) -> KafkaResult<()> {
     setup.consumer.context().attend(true);
     let now = Instant::now();
     let mut poller = Poller {
@@ -106,13 +141,18 @@ pub(super) async fn run(setup: Setup) {
         steps: FuturesUnordered::new(),
         committing: None,
         commit_not_before: None,
+        fatal: None,
     };
     let mut stop = poller.setup.stop.clone();
     while stop.now() == Stop::No {
         let more = poller.turn();
+        if let Some(fatal) = poller.fatal.take() {
+            return Err(fatal);
+        }
         poller.wait(more, &mut stop).await;
     }
     poller.finish().await;
+    Ok(())
 }
 
 impl Poller {
@@ -121,6 +161,7 @@ impl Poller {
         self.serve_consumer();
         self.answer(Instant::now());
         let more = self.fetch();
+        self.pass_over_marks();
         let now = Instant::now();
         while let Some(delivery) = self.line.next(&mut self.batcher, now) {
             self.begin(delivery);
@@ -135,7 +176,7 @@ impl Poller {
             return tokio::task::yield_now().await;
         }
         let latest = Instant::now() + TURN;
-        let until = self.batcher.wake_at().map_or(latest, |due| due.min(latest));
+        let until = [self.batcher.wake_at(), self.commit_not_before].into_iter().flatten().fold(latest, Instant::min);
         tokio::select! {
             Some(step) = self.steps.next() => self.go_on(step),
             outcome = end_of(&mut self.committing) => self.committed(outcome),
@@ -153,6 +194,10 @@ impl Poller {
             let consumer = Arc::clone(&self.setup.consumer);
             match consumer.poll(Duration::ZERO) {
                 Some(Ok(message)) => self.take_in(&message),
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    self.fatal = Some(error);
+                    return;
+                }
                 Some(Err(error)) => consumer.context().log_limited("poll", &error.to_string()),
                 None => nothing += 1,
             }
@@ -184,6 +229,20 @@ impl Poller {
         }
         self.queues = queues;
         more
+    }
+
+    /// Of partitions with nothing left to do: whatever stands there was no record for the function.
+    fn pass_over_marks(&mut self) {
+        if !self.queues.keys().any(|partition| self.batcher.is_done_with(*partition).is_some()) {
+            return;
+        }
+        let Ok(passed) = self.setup.consumer.position() else { return };
+        for element in passed.elements() {
+            let (partition, offset) = (element.partition(), element.offset());
+            if let (Some(epoch), Offset::Offset(next)) = (self.batcher.is_done_with(partition), offset) {
+                self.checkpoint.settled(Settled { partition, epoch, next, done: true });
+            }
+        }
     }
 
     fn take_in(&mut self, message: &BorrowedMessage<'_>) {
@@ -324,21 +383,18 @@ impl Poller {
             let outcome = end_of(&mut self.committing).await;
             self.committed(outcome);
         }
-        // Waiting for the broker, and leaving the group, block: on a thread where that does no harm.
+        // Waiting for the broker blocks: on a thread where that does no harm.
         let _ = tokio::task::spawn_blocking(move || self.close()).await;
     }
 
-    /// In this order: the queues, which are parts of the consumer; what is left to commit; the consumer, which leaves the group
-    /// and waits for librdkafka's threads. Nothing of librdkafka runs when this returns.
+    /// In this order: the queues, which are parts of the consumer; what is left to commit; this poller. The consumer itself is
+    /// its keeper's to end.
     fn close(mut self) {
         self.queues.clear();
         if let Some(positions) = self.unsent() {
             let outcome = self.setup.consumer.commit(&positions, CommitMode::Sync);
             self.committed(outcome);
         }
-        let progress = Arc::clone(&self.setup.progress);
-        drop(self);
-        progress.stopped();
     }
 }
 
@@ -352,32 +408,10 @@ impl Drop for Poller {
 }
 
 /// How the commit under way ends; without one this waits for ever.
-async fn end_of(committing: &mut Option<JoinHandle<KafkaResult<()>>>) -> KafkaResult<()> {
+async fn end_of(committing: &mut Option<Committing>) -> KafkaResult<()> {
     match committing {
-        Some(commit) => commit.await.unwrap_or(Err(KafkaError::Canceled)),
+        Some(Committing { commit, .. }) => commit.await.unwrap_or(Err(KafkaError::Canceled)),
         None => std::future::pending().await,
-    }
-}
-
-/// A message as it stands in an event.
-pub(super) fn encode(message: &BorrowedMessage<'_>) -> Record {
-    let (timestamp_ms, log_append_time) = match message.timestamp() {
-        Timestamp::CreateTime(ms) => (ms, false),
-        Timestamp::LogAppendTime(ms) => (ms, true),
-        Timestamp::NotAvailable => (0, false),
-    };
-    let raw = Raw {
-        topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms,
-        log_append_time,
-        key: message.key(),
-        value: message.payload(),
-    };
-    match message.headers() {
-        Some(headers) => raw.encode(headers.iter().map(|header| (header.key, header.value))),
-        None => raw.encode([].into_iter()),
     }
 }
 

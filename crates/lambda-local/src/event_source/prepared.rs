@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 
 use super::context::Context;
 use super::delivery::Policy;
+use super::keeper::Keeper;
+use super::poller::{Parts, Setup};
 use super::positions::Positions;
 use super::progress::Progress;
 use super::{EventSource, Handle, Invoker, KafkaOptions, StartError, batcher, poller, record, stop};
@@ -24,7 +27,16 @@ const RECALL_SETTING: &str = "max.poll.interval.ms";
 pub(super) struct Prepared {
     name: String,
     source: EventSource,
-    setups: Vec<poller::Setup>,
+    makers: Vec<Maker>,
+}
+
+/// Makes a poller's consumers, one after the other as they die.
+struct Maker {
+    config: ClientConfig,
+    parts: Parts,
+    first_wait: Duration,
+    /// The first one, which shows that the configuration works.
+    first: Option<Arc<BaseConsumer<Context>>>,
 }
 
 impl Prepared {
@@ -43,12 +55,11 @@ impl Prepared {
         let refused = |error| refused(function, &source.name, error);
         let positions = Arc::new(Positions::new(&config).map_err(refused)?);
         let (stop, asked) = stop::channel();
-        let (mut pollers, mut setups) = (vec![], vec![]);
+        let (mut pollers, mut makers) = (vec![], vec![]);
         for _ in 0..source.pollers {
             let progress = Arc::new(Progress::default());
             let envelope = record::Envelope::new(&source.topic, &brokers, source.cluster_arn.as_deref());
-            setups.push(poller::Setup {
-                consumer: Arc::new(config.create_with_context(Context::default()).map_err(refused)?),
+            let parts = Parts {
                 topic: source.topic.clone(),
                 limits: limits(source, &envelope),
                 envelope,
@@ -60,26 +71,58 @@ impl Prepared {
                 starting_position: source.starting_position,
                 recall_patience: recall_patience(&config),
                 stop: asked.clone(),
-            });
+            };
+            let first = Some(consumer(&config).map_err(refused)?);
+            makers.push(Maker { config: config.clone(), first_wait: parts.policy.first_wait, parts, first });
             pollers.push(Handle { progress, task: Mutex::new(None) });
         }
         let (topic, group) = (source.topic.clone(), source.group.clone());
         let event_source = EventSource { function: function.to_owned(), topic, group, pollers, positions, stop };
-        Ok(Self { name: source.name.clone(), source: event_source, setups })
+        Ok(Self { name: source.name.clone(), source: event_source, makers })
     }
 
     /// Joins the group and begins to poll.
     pub(super) fn start(self) -> Result<EventSource, StartError> {
-        let Self { name, mut source, setups } = self;
-        for setup in &setups {
-            let subscribed = setup.consumer.subscribe(&[&source.topic]);
+        let Self { name, mut source, makers } = self;
+        for first in makers.iter().filter_map(|maker| maker.first.as_ref()) {
+            let subscribed = first.subscribe(&[&source.topic]);
             subscribed.map_err(|error| refused(&source.function, &name, error))?;
         }
-        for (poller, setup) in source.pollers.iter_mut().zip(setups) {
-            poller.task = Mutex::new(Some(tokio::spawn(poller::run(setup))));
+        for (poller, maker) in source.pollers.iter_mut().zip(makers) {
+            poller.task = Mutex::new(Some(tokio::spawn(maker.keep())));
         }
         Ok(source)
     }
+}
+
+impl Maker {
+    async fn keep(mut self) {
+        let Parts { topic, progress, stop, .. } = self.parts.clone();
+        let keeper = Keeper { topic, progress, stop, first_wait: self.first_wait };
+        keeper.keep(move || self.poller()).await;
+    }
+
+    /// A consumer, and the poller that uses it.
+    fn poller(&mut self) -> KafkaResult<(Arc<BaseConsumer<Context>>, impl Future<Output = KafkaResult<()>> + use<>)> {
+        let consumer = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let another = consumer(&self.config)?;
+                another.subscribe(&[&self.parts.topic])?;
+                another
+            }
+        };
+        let setup = Setup { consumer: Arc::clone(&consumer), parts: self.parts.clone() };
+        Ok((consumer, poller::run(setup)))
+    }
+}
+
+/// A consumer that wakes its poller.
+fn consumer(config: &ClientConfig) -> KafkaResult<Arc<BaseConsumer<Context>>> {
+    let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::default())?;
+    let wake = Arc::clone(&consumer.context().wake);
+    consumer.set_nonempty_callback(move || wake.notify_one());
+    Ok(Arc::new(consumer))
 }
 
 fn refused(function: &str, source_name: &str, error: rdkafka::error::KafkaError) -> StartError {

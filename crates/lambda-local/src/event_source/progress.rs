@@ -10,6 +10,10 @@ use super::record::Partition;
 pub(crate) struct Progress {
     joined: AtomicBool,
     stopped: AtomicBool,
+    /// It died, and another one has not joined in its place yet.
+    dead: AtomicBool,
+    /// How often it died.
+    deaths: AtomicUsize,
     /// Batches that wait for their next try.
     failing: AtomicUsize,
     /// Batches being tried.
@@ -28,7 +32,21 @@ impl Drop for Failing {
 
 impl Progress {
     pub(crate) fn joined(&self) {
+        self.dead.store(false, Ordering::Relaxed);
         self.joined.store(true, Ordering::Relaxed);
+    }
+
+    /// It has nothing any more of what it had.
+    pub(crate) fn died(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+        self.joined.store(false, Ordering::Relaxed);
+        self.deaths.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.store(0, Ordering::Relaxed);
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(crate) fn deaths(&self) -> usize {
+        self.deaths.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_joined(&self) -> bool {
@@ -71,6 +89,8 @@ impl Progress {
     pub(crate) fn state(&self) -> &'static str {
         if self.stopped.load(Ordering::Relaxed) {
             "stopped"
+        } else if self.dead.load(Ordering::Relaxed) {
+            "restarting"
         } else if !self.has_joined() {
             "joining"
         } else if self.failing.load(Ordering::Relaxed) > 0 {

@@ -1,7 +1,9 @@
 //! Kafka records as they stand in an event: one record's JSON, and the event around a batch of them.
 //!
 //! What is easily got wrong: numbers are numbers; a missing key or value is null, never an empty text; header values are
-//! lists of **signed** bytes; `headers` is always there; the brokers are one text; only MSK events have an ARN.
+//! lists of **signed** bytes; `headers` is always there; the brokers are one text; only MSK events have an ARN. A header's
+//! name is any bytes to Kafka and a text in JSON: of one that is not UTF-8 what is not is replaced by U+FFFD, as Kafka's Java
+//! client reads it.
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -34,7 +36,7 @@ pub(crate) struct Raw<'a> {
 
 impl Raw<'_> {
     /// The record with its JSON.
-    pub(crate) fn encode<'h>(&self, headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>) -> Record {
+    pub(crate) fn encode<'h>(&self, headers: impl Iterator<Item = (&'h [u8], Option<&'h [u8]>)>) -> Record {
         let content = self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len);
         let mut json = Vec::with_capacity(192 + self.topic.len() + content * 4 / 3);
         json.extend_from_slice(br#"{"topic":""#);
@@ -79,9 +81,9 @@ fn base64(json: &mut Vec<u8>, content: Option<&[u8]>) {
     json.push(b'"');
 }
 
-fn header(json: &mut Vec<u8>, key: &str, value: &[u8]) {
+fn header(json: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     json.push(b'{');
-    let _ = serde_json::to_writer(&mut *json, key);
+    let _ = serde_json::to_writer(&mut *json, &String::from_utf8_lossy(key));
     json.extend_from_slice(b":[");
     for (at, byte) in value.iter().enumerate() {
         if at > 0 {
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_record_has_aws_shape() {
-        let record = raw().encode([("k", Some([104, 200].as_slice())), ("k\"", None)].into_iter());
+        let record = raw().encode([(b"k".as_slice(), Some([104, 200].as_slice())), (b"k\"", None)].into_iter());
         let expected = json!({
             "topic": "t", "partition": 1, "offset": 15, "timestamp": 1_545_084_650_987_i64, "timestampType": "CREATE_TIME",
             "key": null, "value": "aGk=", "headers": [{"k": [104, -56]}, {"k\"": []}],
@@ -191,6 +193,14 @@ mod tests {
             (&json!("LOG_APPEND_TIME"), &json!(""), &Value::Null)
         );
         assert_eq!(json["headers"], json!([]));
+    }
+
+    #[test]
+    fn a_header_whose_name_is_not_utf8_is_there_with_what_is() {
+        let names = [b"a\xffb".as_slice(), b"\xff", b"\xc3\xa9", b""];
+        let record = raw().encode(names.into_iter().map(|name| (name, Some(b"v".as_slice()))));
+        let expected = json!([{"a\u{fffd}b": [118]}, {"\u{fffd}": [118]}, {"\u{e9}": [118]}, {"": [118]}]);
+        assert_eq!(parsed(&record)["headers"], expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rdkafka::error::RDKafkaErrorCode::AutoOffsetReset;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::poller::encode;
+use super::message::encode;
 use super::positions::Quiet;
 use super::prepared::{brokers, config};
 use super::record::{Envelope, Partition, Record};

@@ -1,8 +1,10 @@
 //! An HTTP request as an event of payload format 2.0.
 //!
 //! What is easily got wrong: path and query stay percent-encoded; values of one header are joined with a comma, names
-//! are lower-case; cookies stand in a list of their own; a body is text only when its type says so and its bytes are
-//! UTF-8, and otherwise base64; an empty body, no cookies and no query are absent rather than empty.
+//! are lower-case; cookies stand in a list of their own; a body is text only when its type is one of few and its bytes are
+//! UTF-8, and otherwise base64 (a form, too); an empty body, no cookies and no query are absent rather than empty.
+//!
+//! The headers are those that [`super::front`] leaves.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,9 +13,8 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 /// What the request itself does not say.
@@ -72,36 +73,20 @@ struct Http<'a> {
     user_agent: Cow<'a, str>,
 }
 
-/// Adds what AWS's own front adds to a request, where nobody in front of this program has.
-pub(crate) fn add_headers(headers: &mut HeaderMap, peer: IpAddr, trace_id: &str) {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let port = host.and_then(|host| host.port_u16()).unwrap_or(80);
-    let added = [
-        ("x-forwarded-for", peer.to_string()),
-        ("x-forwarded-port", port.to_string()),
-        ("x-forwarded-proto", "http".to_owned()),
-        ("x-amzn-trace-id", trace_id.to_owned()),
-    ];
-    for (name, value) in added {
-        if let (false, Ok(value)) = (headers.contains_key(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
-        }
-    }
-}
-
 /// The event of a request.
 pub(crate) fn event(parts: &Parts, body: &Bytes, arrival: Arrival<'_>) -> Bytes {
-    let query = parts.uri.query().unwrap_or_default();
+    let query = encoded(parts.uri.query().unwrap_or_default());
+    let raw_path = encoded(arrival.raw_path);
     let header = |name| parts.headers.get(name).map(text).unwrap_or_default();
     let (body, is_base64_encoded) = encode_body(&parts.headers, body);
     let event = Event {
         version: "2.0",
         route_key: "$default",
-        raw_path: arrival.raw_path,
-        raw_query_string: query,
+        raw_path: &raw_path,
+        raw_query_string: &query,
         cookies: cookies(&parts.headers),
         headers: Headers(&parts.headers),
-        query_string_parameters: query_parameters(query),
+        query_string_parameters: query_parameters(&query),
         request_context: Context {
             account_id: "anonymous",
             api_id: arrival.function,
@@ -110,7 +95,7 @@ pub(crate) fn event(parts: &Parts, body: &Bytes, arrival: Arrival<'_>) -> Bytes 
             domain_prefix: arrival.function,
             http: Http {
                 method: parts.method.as_str(),
-                path: arrival.raw_path,
+                path: &raw_path,
                 protocol: "HTTP/1.1",
                 source_ip: source_ip(&parts.headers, arrival.peer),
                 user_agent: header(header::USER_AGENT),
@@ -130,6 +115,11 @@ pub(crate) fn event(parts: &Parts, body: &Bytes, arrival: Arrival<'_>) -> Bytes 
     Bytes::from(json)
 }
 
+/// What a client did not encode though it had to: AWS's front passes on ASCII alone.
+fn encoded(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, CONTROLS).into()
+}
+
 struct Headers<'a>(&'a HeaderMap);
 
 impl Serialize for Headers<'_> {
@@ -139,7 +129,7 @@ impl Serialize for Headers<'_> {
     }
 }
 
-fn joined<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Cow<'a, str> {
+pub(super) fn joined<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Cow<'a, str> {
     let mut values = headers.get_all(name).iter().map(text);
     let first = values.next().unwrap_or_default();
     values.fold(first, |joined, value| Cow::Owned(format!("{joined},{value}")))
@@ -173,11 +163,11 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// The caller's address. A proxy on this machine says it in X-Forwarded-For: what it added stands last.
+/// The caller's address. A proxy on this machine says it in X-Forwarded-For: what it added stands last, and is an address.
 fn source_ip(headers: &HeaderMap, peer: IpAddr) -> Cow<'_, str> {
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     let nearest = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
-    match nearest.filter(|address| peer.is_loopback() && !address.is_empty()) {
+    match nearest.filter(|address| peer.is_loopback() && address.parse::<IpAddr>().is_ok()) {
         Some(address) => Cow::Borrowed(address),
         None => Cow::Owned(peer.to_string()),
     }
@@ -196,11 +186,10 @@ fn encode_body<'a>(headers: &HeaderMap, body: &'a Bytes) -> (Option<Cow<'a, str>
     }
 }
 
+/// What AWS hands on as text, as measured on payload format 2.0: its pages name no list. A form is not among it.
 fn is_textual(content_type: &str) -> bool {
-    let kind = content_type.to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.starts_with("text/")
-        || ["json", "xml", "javascript", "x-www-form-urlencoded"].iter().any(|marker| kind.contains(marker))
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("text/") || matches!(&*kind, "application/json" | "application/xml" | "application/javascript")
 }
 
 /// `12/Mar/2020:19:03:58 +0000`
@@ -252,6 +241,9 @@ mod tests {
         assert_eq!(event["rawPath"], "/a%20b/%C3%A9");
         assert_eq!(event["rawQueryString"], "x=1%202&x=3&y=a+b&z");
         assert_eq!(event["queryStringParameters"], json!({"x": "1 2,3", "y": "a b", "z": ""}));
+        let event = event_of(Request::get("/caf\u{e9}?x=\u{e9}"), b"");
+        assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/caf%C3%A9"), &json!("x=%C3%A9")));
+        assert_eq!(event["queryStringParameters"], json!({"x": "\u{e9}"}));
     }
 
     #[test]
@@ -267,30 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_front_adds_is_added_unless_somebody_has() {
-        let added = |mut headers: HeaderMap| {
-            add_headers(&mut headers, [127, 0, 0, 1].into(), "Root=1-a");
-            ["for", "port", "proto"]
-                .map(|name| headers[&format!("x-forwarded-{name}")].to_str().unwrap().to_owned())
-                .into_iter()
-                .chain([headers["x-amzn-trace-id"].to_str().unwrap().to_owned()])
-                .collect::<Vec<_>>()
-        };
-        let of = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
-            let pair = |(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value));
-            pairs.iter().copied().map(pair).collect()
-        };
-        assert_eq!(added(of(&[("host", "localhost:9000")])), ["127.0.0.1", "9000", "http", "Root=1-a"]);
-        assert_eq!(added(of(&[("host", "here")])), ["127.0.0.1", "80", "http", "Root=1-a"]);
-        let behind = [("x-forwarded-for", "10.1.2.3"), ("x-forwarded-port", "443"), ("x-forwarded-proto", "https")];
-        assert_eq!(added(of(&behind)), ["10.1.2.3", "443", "https", "Root=1-a"]);
-        assert_eq!(added(of(&[("x-amzn-trace-id", "Root=1-b")]))[3], "Root=1-b");
-    }
-
-    #[test]
     fn the_proxy_on_this_machine_tells_the_callers_address() {
         let event = event_of(Request::get("/").header("X-Forwarded-For", "6.6.6.6, 10.1.2.3"), b"");
         assert_eq!(event["requestContext"]["http"]["sourceIp"], "10.1.2.3");
+        let event = event_of(Request::get("/").header("X-Forwarded-For", "10.1.2.3, unknown"), b"");
+        assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1", "an address, whatever was sent");
     }
 
     #[test]
@@ -308,9 +281,13 @@ mod tests {
             );
         };
         check(Some("application/json"), b"{}", "{}", false);
-        check(Some("application/problem+json; charset=utf-8"), b"{}", "{}", false);
+        check(Some("Application/JSON; charset=utf-8"), b"{}", "{}", false);
+        check(Some("application/xml"), b"<a/>", "<a/>", false);
+        check(Some("application/javascript"), b"1", "1", false);
         check(Some("text/plain"), "é".as_bytes(), "é", false);
-        check(Some("application/x-www-form-urlencoded"), b"a=b", "a=b", false);
+        check(Some("application/x-www-form-urlencoded"), b"a=b", "YT1i", true);
+        check(Some("application/problem+json"), b"{}", "e30=", true);
+        check(Some("multipart/form-data; boundary=b"), b"--b--", "LS1iLS0=", true);
         check(Some("application/json"), b"\xff", "/w==", true);
         check(Some("application/octet-stream"), b"{}", "e30=", true);
         check(None, b"{}", "e30=", true);

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -92,7 +91,7 @@ fn describe(described: Described<'_>, body: Option<Bytes>) -> Result<Reply, Malf
         (None, Some(text)) if described.is_base64_encoded == Some(true) => decode(&text)?,
         (None, text) => Bytes::from(text.unwrap_or_default().into_owned()),
     };
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(body.into());
     *reply.status_mut() = status;
     for (name, value) in described.headers.unwrap_or_default() {
         let (name, value) = header_pair(&name, &value)?;

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::function::Function;
+use crate::http_server::Held;
 use crate::invocation::{Invocation, Refused};
+use crate::pool::RequestId;
 
 /// Events of one function waiting or running at a time.
 pub(crate) const PLACES: usize = 1_000;
@@ -36,11 +38,21 @@ impl AsyncQueue {
         Self { places: functions.iter().map(place).collect(), pace: Pace::new(fast_retry) }
     }
 
-    /// Takes an invocation in, unless too many of its function are under way.
-    pub(crate) fn accept(&self, function: &Arc<Function>, invocation: Invocation) -> Result<(), Refused> {
+    /// Takes an invocation in, unless too many of its function are under way. Its payload is held until it is done with.
+    pub(crate) fn accept(
+        &self,
+        function: &Arc<Function>,
+        id: RequestId,
+        invocation: Invocation,
+        held: Held,
+    ) -> Result<(), Refused> {
         let free = self.places.get(function.name()).cloned().ok_or(Refused::Throttled)?;
         let place = free.try_acquire_owned().map_err(|_| Refused::Throttled)?;
-        tokio::spawn(until_done(Arc::clone(function), invocation, self.pace, place));
+        let (function, pace) = (Arc::clone(function), self.pace);
+        tokio::spawn(async move {
+            let _held = held;
+            until_done(function, id, invocation, pace, place).await;
+        });
         Ok(())
     }
 
@@ -77,12 +89,18 @@ impl Pace {
 
 /// A function's errors are tried again as often as its configuration says; throttles until the event is too old, unless
 /// the function is reserved to nothing and would throttle it for ever.
-async fn until_done(function: Arc<Function>, invocation: Invocation, pace: Pace, place: OwnedSemaphorePermit) {
+async fn until_done(
+    function: Arc<Function>,
+    id: RequestId,
+    invocation: Invocation,
+    pace: Pace,
+    place: OwnedSemaphorePermit,
+) {
     let spec = &function.spec().asynchronous;
     let accepted = Instant::now();
     let (mut failures, mut throttles) = (0, 0);
     while accepted.elapsed() < spec.max_age {
-        let wait = match function.invoke(Function::new_request_id(), invocation.clone()).await {
+        let wait = match function.invoke(id, invocation.clone()).await {
             Ok(answer) if answer.error.is_none() => return,
             Ok(_) if failures == spec.retries => break,
             Ok(_) => {

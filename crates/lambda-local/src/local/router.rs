@@ -1,100 +1,129 @@
 //! Which request goes where.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use super::Shared;
 use crate::clock;
 use crate::function::Function;
+use crate::function_url::front::Front;
+use crate::function_url::request::Arrival;
 use crate::function_url::{self, cors};
-use crate::http_server::{BodyError, Reply, read_body};
+use crate::http_server::{self, BodyError, Ends, Reply, Room, read_body_into};
 use crate::invocation::{Invocation, PAYLOAD_LIMIT, STREAM_LIMIT, request_id_text, trace_id};
 use crate::invoke_api;
+use crate::pool::RequestId;
 use crate::status;
-use crate::template::plain_name;
+use crate::template::{UrlSpec, plain_name};
 
 const FUNCTION_URL: &str = "/lambda-url/";
 const INVOKE_API: &str = "/2015-03-31/functions/";
 
-pub(crate) async fn route(shared: Arc<Shared>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+/// Every answer but those about this program itself says the id of its request: the one the function is given.
+pub(crate) async fn route(shared: Arc<Shared>, ends: Ends, request: Request<Incoming>) -> Reply {
+    match request.uri().path() {
+        "/health" => return status::health(&shared.event_sources),
+        "/status" => return status::status(&shared).await,
+        _ => {}
+    }
+    let id = Function::new_request_id();
+    let mut reply = lambda(&shared, ends, id, request).await;
+    http_server::identify(&mut reply, id);
+    reply
+}
+
+async fn lambda(shared: &Shared, ends: Ends, id: RequestId, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     if let Some(rest) = path.strip_prefix(FUNCTION_URL) {
         let name_length = rest.find('/').unwrap_or(rest.len());
-        return match shared.names.get(&rest[..name_length]) {
-            Some(function) => url(&Arc::clone(function), peer, FUNCTION_URL.len() + name_length, request).await,
+        let function = shared.names.get(&rest[..name_length]);
+        return match function.and_then(|function| Some((function, function.spec().url.as_ref()?))) {
+            Some((function, spec)) => {
+                let call = Call { function, room: &shared.room, ends, id, prefix: FUNCTION_URL.len() + name_length };
+                url(spec, call, request).await
+            }
             None => function_url::unknown(),
         };
     }
     if let Some(name) = path.strip_prefix(INVOKE_API).and_then(|rest| rest.strip_suffix("/invocations")) {
         let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
-        return invoke(&shared, &name, request).await;
+        return invoke(shared, &name, id, request).await;
     }
-    match path {
-        "/health" => status::health(&shared.event_sources),
-        "/status" => status::status(&shared).await,
-        _ => {
-            let message =
-                "there is /lambda-url/<function>/, /2015-03-31/functions/<function>/invocations, /health, /status";
-            invoke_api::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
-        }
-    }
+    let message = "there is /lambda-url/<function>/, /2015-03-31/functions/<function>/invocations, /health, /status";
+    invoke_api::error(StatusCode::NOT_FOUND, "ResourceNotFoundException", message)
 }
 
-async fn invoke(shared: &Shared, name: &str, request: Request<Incoming>) -> Reply {
+async fn invoke(shared: &Shared, name: &str, id: RequestId, request: Request<Incoming>) -> Reply {
     if request.method() != http::Method::POST {
         return invoke_api::error(StatusCode::METHOD_NOT_ALLOWED, "InvalidRequestMethod", "invocations are POSTed");
     }
     let Some(function) = shared.names.get(plain_name(name)) else { return invoke_api::not_found(name) };
     let (parts, body) = request.into_parts();
-    invoke_api::handle(function, &shared.asynchronous, &parts, body).await
+    invoke_api::handle(function, shared, id, &parts, body).await
 }
 
-async fn url(function: &Arc<Function>, peer: SocketAddr, prefix: usize, request: Request<Incoming>) -> Reply {
-    let Some(spec) = &function.spec().url else { return function_url::unknown() };
+/// A request to a function's URL.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    function: &'a Arc<Function>,
+    room: &'a Room,
+    ends: Ends,
+    id: RequestId,
+    /// How much of the path is not the function's.
+    prefix: usize,
+}
+
+async fn url(spec: &UrlSpec, call: Call<'_>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
-    let Some(cors) = &spec.cors else { return call(function, peer, prefix, parts, body).await };
+    let Some(cors) = &spec.cors else { return call.make(spec, parts, body).await };
     if let Some(reply) = cors::preflight(cors, &parts.method, &parts.headers) {
         return reply;
     }
     let origin = parts.headers.get(header::ORIGIN).cloned();
-    let mut reply = call(function, peer, prefix, parts, body).await;
+    let mut reply = call.make(spec, parts, body).await;
     cors::apply(cors, origin.as_ref(), &mut reply);
     reply
 }
 
-async fn call(function: &Arc<Function>, peer: SocketAddr, prefix: usize, mut parts: Parts, body: Incoming) -> Reply {
-    let body = match read_body(body, PAYLOAD_LIMIT).await {
-        Ok(body) => body,
-        Err(BodyError::TooLarge) => return invoke_api::too_large(PAYLOAD_LIMIT),
-        Err(BodyError::Broken) => {
-            return invoke_api::error(StatusCode::BAD_REQUEST, "InvalidRequest", "the body ended early");
+impl Call<'_> {
+    async fn make(self, spec: &UrlSpec, mut parts: Parts, body: Incoming) -> Reply {
+        // What is held of the room is held until the answer is there.
+        let (body, _held) = match read_body_into(self.room, body, PAYLOAD_LIMIT).await {
+            Ok(body) => body,
+            Err(error) => return function_url::no_body(error),
+        };
+        let epoch_ms = clock::epoch_ms();
+        let own_trace_id = trace_id(self.id, epoch_ms);
+        let front = Front { peer: self.ends.peer.ip(), address: self.ends.address, trace_id: &own_trace_id };
+        if let Err(unfit) = function_url::front::prepare(&mut parts, &body, front) {
+            return function_url::unfit(unfit);
         }
-    };
-    let request_id = Function::new_request_id();
-    let epoch_ms = clock::epoch_ms();
-    function_url::request::add_headers(&mut parts.headers, peer.ip(), &trace_id(request_id, epoch_ms));
-    let raw_path = &parts.uri.path()[prefix..];
-    let event = function_url::request::event(
-        &parts,
-        &body,
-        function_url::request::Arrival {
-            function: function.name(),
-            raw_path: if raw_path.is_empty() { "/" } else { raw_path },
-            peer: peer.ip(),
-            request_id: &request_id_text(request_id),
-            epoch_ms,
-        },
-    );
-    // Base64 and the event's own fields count, as on AWS.
-    if event.len() > PAYLOAD_LIMIT {
-        return invoke_api::too_large(PAYLOAD_LIMIT);
+        let event = self.event(&parts, &body, epoch_ms);
+        // Base64 and the event's own fields count, as on AWS.
+        if event.len() > PAYLOAD_LIMIT {
+            return function_url::no_body(BodyError::TooLarge);
+        }
+        let trace_id = parts.headers.get(invoke_api::TRACE_ID).cloned();
+        let stream_limit = if spec.streams { STREAM_LIMIT } else { PAYLOAD_LIMIT };
+        let invocation = Invocation { trace_id: trace_id.clone(), stream_limit, ..Invocation::of(event) };
+        let mut reply = function_url::reply(self.function.invoke(self.id, invocation).await);
+        reply.headers_mut().extend(trace_id.map(|id: HeaderValue| (invoke_api::TRACE_ID, id)));
+        reply
     }
-    let trace_id = parts.headers.get(invoke_api::TRACE_ID).cloned();
-    let invocation = Invocation { trace_id, stream_limit: STREAM_LIMIT, ..Invocation::of(event) };
-    function_url::reply(function.invoke(request_id, invocation).await)
+
+    fn event(&self, parts: &Parts, body: &bytes::Bytes, epoch_ms: u64) -> bytes::Bytes {
+        let raw_path = &parts.uri.path()[self.prefix..];
+        let arrival = Arrival {
+            function: self.function.name(),
+            raw_path: if raw_path.is_empty() { "/" } else { raw_path },
+            peer: self.ends.peer.ip(),
+            request_id: &request_id_text(self.id),
+            epoch_ms,
+        };
+        function_url::request::event(parts, body, arrival)
+    }
 }

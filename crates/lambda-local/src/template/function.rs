@@ -49,6 +49,8 @@ pub struct FunctionSpec {
 pub struct UrlSpec {
     /// Cross-origin rules; when given they override the function's own headers.
     pub cors: Option<Cors>,
+    /// `InvokeMode: RESPONSE_STREAM`: an answer may be as large as a streamed one.
+    pub streams: bool,
 }
 
 /// `FunctionUrlConfig.Cors`.
@@ -245,13 +247,14 @@ fn url(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<UrlSpec> {
     if iam == Some(true) {
         scope.findings.not_supported(&config.path("AuthType"), "AWS_IAM is not enforced: every caller is let in");
     }
-    if config.word("InvokeMode", &[("BUFFERED", false), ("RESPONSE_STREAM", true)]) == Some(true) {
+    let streams = config.word("InvokeMode", &[("BUFFERED", false), ("RESPONSE_STREAM", true)]) == Some(true);
+    if streams {
         scope.findings.not_supported(&config.path("InvokeMode"), "streamed responses reach the caller in one piece");
     }
     let cors_path = config.path("Cors");
     let cors = config.map("Cors").map(|cors| read_cors(Fields::new(cors_path, &cors, scope)));
     config.finish(&[], &[]);
-    Some(UrlSpec { cors })
+    Some(UrlSpec { cors, streams })
 }
 
 fn read_cors(mut fields: Fields<'_>) -> Cors {

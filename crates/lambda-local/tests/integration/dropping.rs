@@ -1,5 +1,6 @@
 //! A local Lambda as a part of another program, which may drop it without a word, or fail to start it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lambda_local::event_source::KafkaOptions;
@@ -12,19 +13,24 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use crate::kafka::Topic;
-use crate::support::{is_alive, json, request, until};
+use crate::support::{TEMPLATE, folder, is_alive, json, request, until};
 
 fn options(topic: &Topic, template: &str) -> Options {
-    let variables = topic.variables().into_iter().collect();
+    plain(template, topic.folder.path(), &topic.variables())
+}
+
+fn plain(template: &str, folder: &Path, variables: &[(String, String)]) -> Options {
+    let variables = variables.iter().cloned().collect();
     let inputs = Inputs { parameters: [].into(), variables, region: "eu-west-1".to_owned(), base_url: None };
     Options {
         template: template::read(template, &inputs).unwrap(),
-        binaries: topic.folder.path().to_owned(),
-        log_dir: Some(topic.folder.path().to_owned()),
+        binaries: folder.to_owned(),
+        log_dir: Some(folder.to_owned()),
         region: "eu-west-1".to_owned(),
         max_environments: 4,
         max_waiting: 10,
         max_wait: Duration::from_secs(5),
+        max_body_bytes: 64 * 1024 * 1024,
         idle: Duration::from_secs(600),
         kafka: Some(KafkaOptions { fast_retry: true, ..KafkaOptions::default() }),
         fast_retry: true,
@@ -78,6 +84,21 @@ fn a_runtime_that_is_dropped_with_one_comes_to_its_end() {
         ended.send(())
     });
     end.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn one_may_be_dropped_where_there_is_no_runtime() {
+    for log_dir in [false, true] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (local, _folder) = runtime.block_on(async {
+            let folder = folder(TEMPLATE);
+            let mut options = plain(TEMPLATE, folder.path(), &[]);
+            options.log_dir = log_dir.then(|| folder.path().to_owned());
+            (Local::start(&options, listener().await).unwrap(), folder)
+        });
+        drop(local);
+        drop(runtime);
+    }
 }
 
 #[tokio::test]

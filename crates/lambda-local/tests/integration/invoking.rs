@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, TEMPLATE, json, text, until};
+use crate::support::{Stack, TEMPLATE, folder, json, run, text, until};
 
 #[tokio::test]
 async fn a_function_answers_to_all_its_names() {
@@ -83,20 +83,111 @@ async fn a_streamed_answer_is_bounded_by_what_its_caller_takes() {
     let (response, body) = stack.invoke("multi", &[], br#"{"do":"stream/7000000"}"#).await;
     assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
     assert!(text(body).contains("6291556 bytes"));
-    let (status, body) = stack.get("multi/stream/7000000").await;
+    assert_eq!(stack.get("multi/stream/7000000").await.0, 502, "its URL does not stream");
+    let config = "FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}";
+    let streams = Stack::of(&TEMPLATE.replace("FunctionUrlConfig: {AuthType: NONE}", config), &[]);
+    let (status, body) = streams.get("multi/stream/7000000").await;
     assert_eq!((status, body.len()), (200, 7_000_002));
 }
 
 #[tokio::test]
-async fn the_end_of_the_log_comes_with_the_answer() {
+async fn a_streamed_answer_that_ends_in_an_error_is_one() {
     let stack = Stack::start(&[]);
-    let (response, _) = stack.invoke("single", &[("x-amz-log-type", "Tail")], b"{}").await;
-    let log = base64::engine::general_purpose::STANDARD.decode(&response.headers()["x-amz-log-result"]).unwrap();
-    let log = String::from_utf8(log).unwrap();
-    assert!(
-        log.starts_with("START RequestId: ") && log.contains("\nrequest ") && log.contains("Billed Duration"),
-        "{log}"
-    );
+    let (response, body) = stack.invoke("multi", &[], br#"{"do":"break-off"}"#).await;
+    assert_eq!(response.headers()["x-amz-function-error"], "Unhandled");
+    assert_eq!(json(body), json!({"errorMessage": "half way", "errorType": "Custom"}));
+    assert_eq!(stack.get("multi/break-off").await.0, 502);
+}
+
+#[tokio::test]
+async fn every_answer_says_the_id_of_its_request() {
+    let stack = Stack::start(&[]);
+    let id = |response: &http::Response<()>| response.headers()["x-amzn-requestid"].to_str().unwrap().to_owned();
+    let (response, body) = stack.invoke("single", &[], br#"{"do":"context"}"#).await;
+    assert_eq!(json(body)["id"], id(&response), "the function's own");
+    for (function, headers, body) in [
+        ("single", &[][..], "{"),
+        ("nobody", &[], "{}"),
+        ("closed", &[], "{}"),
+        ("single", &[("x-amz-invocation-type", "DryRun")], "{}"),
+        ("single", &[("x-amz-client-context", "x")], "{}"),
+    ] {
+        let (response, _) = stack.invoke(function, headers, body.as_bytes()).await;
+        assert_eq!(id(&response).len(), 36, "{function} {headers:?}");
+    }
+    let event = [("x-amz-invocation-type", "Event")];
+    let accepted = id(&stack.invoke("single", &event, br#"{"do":"echo"}"#).await.0);
+    until("the event", async || stack.function_log("single").contains(&format!("END RequestId: {accepted}"))).await;
+}
+
+#[tokio::test]
+async fn a_client_context_that_is_none_is_refused_and_stops_nobody() {
+    let stack = Stack::start(&[]);
+    let encoded = |json: &str| base64::engine::general_purpose::STANDARD.encode(json);
+    let bad = ["not base64".to_owned(), encoded("{"), encoded("[]"), encoded(r#"{"custom":{"a":1}}"#)];
+    // More often than either function has slots.
+    for context in bad.iter().cycle().take(12) {
+        for function in ["multi", "single"] {
+            let (response, body) = stack.invoke(function, &[("x-amz-client-context", context)], b"{}").await;
+            assert_eq!(response.status().as_u16(), 400, "{context}");
+            assert_eq!(response.headers()["x-amzn-errortype"], "InvalidRequestContentException");
+            assert!(json(body)["Message"].as_str().unwrap().starts_with("Client context must be"), "{context}");
+        }
+    }
+    let several_lines = encoded("{\n  \"custom\": {\"a\": \"\u{fc}\"}\n}\n");
+    let context = [("x-amz-client-context", several_lines.as_str())];
+    for function in ["multi", "single"] {
+        let (_, body) = stack.invoke(function, &context, br#"{"do":"context"}"#).await;
+        assert_eq!(json(body)["client"]["custom"]["a"], "\u{fc}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_takes_no_client_context_along() {
+    let stack = Stack::start(&[]);
+    let context = base64::engine::general_purpose::STANDARD.encode(r#"{"custom":{"a":"b"}}"#);
+    for context in [context.as_str(), "not base64"] {
+        let headers = [("x-amz-invocation-type", "Event"), ("x-amz-client-context", context)];
+        assert_eq!(stack.invoke("single", &headers, br#"{"do":"context"}"#).await.0.status().as_u16(), 202);
+    }
+    until("both events", async || stack.function_log("single").matches("client context: None").count() == 2).await;
+}
+
+/// What came with answers to requests of which each asked for its log, several at once.
+async fn tails(stack: &Stack, function: &str, requests: usize) -> Vec<(String, String)> {
+    let one = || stack.invoke(function, &[("x-amz-log-type", "Tail")], br#"{"do":"print/300"}"#);
+    let answers = join_all((0..requests).map(|_| one())).await;
+    let tail = |response: http::Response<()>| {
+        let log = base64::engine::general_purpose::STANDARD.decode(&response.headers()["x-amz-log-result"]).unwrap();
+        (response.headers()["x-amzn-requestid"].to_str().unwrap().to_owned(), String::from_utf8(log).unwrap())
+    };
+    answers.into_iter().map(|(response, _)| tail(response)).collect()
+}
+
+#[tokio::test]
+async fn the_end_of_the_log_comes_with_the_answer_and_holds_nobody_elses_lines() {
+    let several = TEMPLATE.replace("ReservedConcurrentExecutions: 1,", "ReservedConcurrentExecutions: 4,");
+    let folder = folder(&several);
+    let path = folder.path().to_str().unwrap();
+    let template = format!("{path}/template.yaml");
+    let start = ["start", "--template", &template, "--binaries", path, "--listen", "127.0.0.1:0"];
+    for arguments in [&start[..], &[&start[..], &["--log-dir", path]].concat()] {
+        let stack = Stack { program: run(arguments), folder: tempfile::tempdir().unwrap() };
+        for (function, at_once) in [("single", 1), ("single", 4), ("multi", 1), ("multi", 8)] {
+            let tails = tails(&stack, function, at_once).await;
+            for (id, log) in &tails {
+                let ends = [format!("START RequestId: {id}"), format!("END RequestId: {id}")];
+                let own = [&ends[0], &ends[1], &format!("with the id {id}"), &format!("REPORT RequestId: {id}")];
+                assert!(own.iter().all(|line| log.contains(*line)), "{arguments:?} {function} {at_once}: {log}");
+                let others = tails.iter().filter(|(other, _)| other != id && log.contains(other)).count();
+                assert_eq!(others, 0, "{arguments:?} {function} {at_once}: {log}");
+                let (unnamed, left_out) = (log.contains("without any"), log.contains("are left out"));
+                assert!(unnamed != left_out, "{arguments:?} {function} {at_once}: {log}");
+                assert!(at_once > 1 || unnamed, "it was alone: {log}");
+                assert_eq!(log.matches("without any").count(), usize::from(unnamed), "{log}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

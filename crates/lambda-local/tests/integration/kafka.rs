@@ -6,7 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -92,6 +93,40 @@ impl Topic {
         futures::future::join_all(sent).await;
     }
 
+    /// Writes a record whose header has this name, of any bytes.
+    pub(crate) async fn write_with_header(&self, partition: i32, name: &[u8]) {
+        let header = Header { key: as_text(name), value: Some("v") };
+        let headers = OwnedHeaders::new().insert(header);
+        let record = FutureRecord::to(&self.name).partition(partition).key("k").payload("p").headers(headers);
+        self.producer.send(record, Duration::from_secs(30)).await.unwrap();
+    }
+
+    /// Writes a record to each partition in one transaction, which ends one way or the other.
+    async fn write_in_a_transaction(&self, commits: bool) {
+        let mut config = self.config.clone();
+        let producer: FutureProducer = config.set("transactional.id", &self.name).create().unwrap();
+        let patience = Duration::from_secs(30);
+        let name = self.name.clone();
+        let transaction = async {
+            let begin = producer.clone();
+            let begun = tokio::task::spawn_blocking(move || {
+                begin.init_transactions(patience).and_then(|()| begin.begin_transaction())
+            });
+            begun.await.unwrap().unwrap();
+            for partition in 0..PARTITIONS {
+                let record = FutureRecord::<str, str>::to(&name).partition(partition).payload("in a transaction");
+                producer.send(record, patience).await.unwrap();
+            }
+            let end = producer.clone();
+            let ended = tokio::task::spawn_blocking(move || match commits {
+                true => end.commit_transaction(patience),
+                false => end.abort_transaction(patience),
+            });
+            ended.await.unwrap().unwrap();
+        };
+        tokio::time::timeout(Duration::from_secs(60), transaction).await.unwrap();
+    }
+
     /// Has the broker forget the records of a partition before an offset, as retention does.
     pub(crate) async fn forget_before(&self, partition: i32, offset: i64) {
         let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
@@ -120,6 +155,13 @@ impl Topic {
     pub(crate) fn seen(&self) -> Vec<(i32, i64)> {
         self.batches().into_iter().flatten().collect()
     }
+}
+
+/// Kafka lets a header's name be any bytes; rdkafka only reads them.
+#[expect(unsafe_code, reason = "rdkafka has no other way to write a name that is not UTF-8")]
+fn as_text(name: &[u8]) -> &str {
+    // SAFETY: it is copied as bytes, and never looked at as a text.
+    unsafe { std::str::from_utf8_unchecked(name) }
 }
 
 /// Seconds since the epoch. What is much older a broker may throw away.
@@ -384,4 +426,70 @@ async fn nothing_is_committed_while_the_endpoint_is_away() {
     let poller = topic.poll(&format!("http://{nobody}"));
     until("tries", async || poller.log_says("was not reached")).await;
     assert_eq!(all_committed(&poller).await, [None; 4], "nothing is committed");
+}
+
+#[tokio::test]
+async fn a_record_whose_headers_name_is_not_utf8_is_delivered_and_what_comes_after_it() {
+    for brokers in brokers() {
+        let topic = Topic::create(&brokers, "").await;
+        topic.write(0..4).await;
+        topic.write_with_header(1, b"caf\xe9").await;
+        topic.write(4..8).await;
+        let program = topic.start(&[]);
+        until("every record", async || topic.seen().len() == 9).await;
+        until("its commit", async || committed(&program, 1).await == Some(3)).await;
+        let source = program.status().await["event_sources"][0].clone();
+        assert_eq!((&source["state"], &source["restarts"]), (&"polling".into(), &0.into()), "{source}");
+    }
+}
+
+/// The marks at the ends of transactions take offsets, and are no records.
+#[tokio::test]
+async fn nothing_lags_for_the_marks_of_transactions_and_what_was_taken_back_is_not_delivered() {
+    // The embedded broker has no transactions.
+    let topic = Topic::create(&brokers().remove(0), "").await;
+    let program = topic.start(&[]);
+    until("an assignment", async || positions(&program).await.len() == 4).await;
+    topic.write_in_a_transaction(false).await;
+    until_committed(&program, 2).await;
+    assert_eq!(topic.seen(), [], "taken back");
+    topic.write_in_a_transaction(true).await;
+    until_committed(&program, 4).await;
+    let seen: BTreeSet<_> = topic.seen().into_iter().collect();
+    assert_eq!(seen, (0..PARTITIONS).map(|partition| (partition, 2)).collect());
+    program.stop().await;
+    // What is passed over while nobody polls.
+    topic.write_in_a_transaction(false).await;
+    let program = topic.start(&["--kafka-config", "isolation.level=read_uncommitted"]);
+    until_committed(&program, 6).await;
+    assert_eq!(topic.seen().len(), 8, "as read_uncommitted has it");
+}
+
+/// What fails holds the position, whatever marks come after it.
+#[tokio::test]
+async fn a_mark_is_not_committed_before_the_record_that_fails() {
+    let topic = Topic::create(&brokers().remove(0), "").await;
+    topic.fail_with("error");
+    topic.write_in_a_transaction(true).await;
+    let program = topic.start(&[]);
+    until("tries", async || topic.seen().len() > 8).await;
+    assert_eq!(all_committed(&program).await, [None; 4]);
+    topic.fail_with("");
+    until_committed(&program, 2).await;
+}
+
+/// Whatever a topic, its broker or its writer compress with.
+#[tokio::test]
+async fn records_are_read_whatever_they_are_compressed_with() {
+    for brokers in brokers() {
+        let mut topic = Topic::create(&brokers, "").await;
+        let program = topic.start(&[]);
+        for (written, codec) in (1..).zip(["gzip", "snappy", "lz4", "zstd"]) {
+            let config = topic.config.clone();
+            topic.producer = { config }.set("linger.ms", "50").set("compression.type", codec).create().unwrap();
+            topic.write(0..40).await;
+            until_committed(&program, 10 * written).await;
+            assert_eq!(topic.seen().len(), usize::try_from(40 * written).unwrap(), "{codec}");
+        }
+    }
 }

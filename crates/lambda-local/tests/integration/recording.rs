@@ -47,6 +47,16 @@ async fn a_stretch_is_recorded_as_the_function_gets_it() {
 }
 
 #[tokio::test]
+async fn a_header_whose_name_is_not_utf8_is_recorded_with_what_is() {
+    let topic = Topic::create(&brokers().remove(0), "").await;
+    topic.write_with_header(2, b"caf\xe9").await;
+    let output = record(&topic, &["--partition", "2", "--from", "0", "--count", "1"]);
+    let event: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let headers = &event["records"][format!("{}-2", topic.name)][0]["headers"];
+    assert_eq!(headers, &json!([{"caf\u{fffd}": [118]}]));
+}
+
+#[tokio::test]
 async fn recording_leaves_the_group_alone() {
     let topic = Topic::create(&brokers().remove(0), "").await;
     topic.write(0..8).await;

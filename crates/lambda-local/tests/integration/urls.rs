@@ -1,9 +1,13 @@
 //! Function URLs, both directions.
 
-use base64::Engine as _;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::support::{Stack, TEMPLATE, json, request, text};
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{Stack, TEMPLATE, json, request, text, until};
 
 #[tokio::test]
 async fn a_request_reaches_the_function_and_its_answer_comes_back() {
@@ -36,6 +40,113 @@ async fn cross_origin_rules_are_applied_over_refusals_too() {
         assert_eq!(response.status().as_u16(), status);
         assert_eq!(response.headers()["access-control-allow-origin"], "https://a", "{status}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_says_the_id_of_its_request_whoever_gives_it() {
+    let stack = Stack::start(&[]);
+    let ask = async |path: &str| {
+        let url = format!("{}/lambda-url/{path}", stack.program.url);
+        request("GET", &url, &[("x-amzn-trace-id", "Root=1-a")], b"").await
+    };
+    let (response, body) = ask("multi/echo").await;
+    let event = json(body);
+    assert_eq!(event["requestContext"]["requestId"], response.headers()["x-amzn-requestid"].to_str().unwrap());
+    assert_eq!(response.headers()["x-amzn-trace-id"], "Root=1-a");
+    for path in ["multi/fail", "nobody/", "closed/echo", "multi/malformed"] {
+        assert_eq!(ask(path).await.0.headers()["x-amzn-requestid"].len(), 36, "{path}");
+    }
+}
+
+/// What a request that is written by hand is answered: status, and body.
+async fn by_hand(stack: &Stack, sent: &str) -> (u16, String) {
+    let mut client = TcpStream::connect(stack.program.url.trim_start_matches("http://")).await.unwrap();
+    client.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), client.read_to_string(&mut answer));
+    read.await.expect("the server closes").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{sent:?}: {answer:?}"));
+    (head["HTTP/1.1 ".len()..][..3].parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn a_request_needs_no_host_and_gets_none_that_is_not_one() {
+    let stack = Stack::start(&[]);
+    let own = stack.program.url.trim_start_matches("http://");
+    for (head, host) in [
+        ("GET /lambda-url/multi/echo HTTP/1.0", own),
+        ("GET /lambda-url/multi/echo HTTP/1.1\r\nConnection: close", own),
+        ("OPTIONS /lambda-url/multi/echo HTTP/1.1\r\nConnection: close\r\nHost:", own),
+        ("GET /lambda-url/multi/echo HTTP/1.1\r\nConnection: close\r\nHost: api:80", "api:80"),
+    ] {
+        let (status, body) = by_hand(&stack, &format!("{head}\r\n\r\n")).await;
+        let event: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{head}: {status} {body}"));
+        assert_eq!(
+            (status, &event["headers"]["host"], &event["requestContext"]["domainName"]),
+            (200, &host.into(), &host.into())
+        );
+    }
+    for hosts in ["Host: x{y}", "Host: 1.2.3.4.5", "Host: a\r\nHost: b"] {
+        let head = format!("GET /lambda-url/multi/echo HTTP/1.1\r\nConnection: close\r\n{hosts}\r\n\r\n");
+        let (status, body) = by_hand(&stack, &head).await;
+        let told: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{hosts}: {status} {body}"));
+        assert!(status == 400 && told["Message"].as_str().unwrap().contains("Host"), "{hosts}: {status} {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_the_reason() {
+    let stack = Stack::start(&[]);
+    let many: String = (0..101).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for (sent, status) in [
+        ("GET /lambda-url/multi/a`b HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("GET /lambda-url/multi/ HTTP/1.1\r\nx: \x01\r\n\r\n".to_owned(), 400),
+        (format!("GET /lambda-url/multi/ HTTP/1.1\r\n{many}\r\n"), 431),
+        (format!("GET /lambda-url/multi/{} HTTP/1.0\r\n\r\n", "a".repeat(20_000)), 414),
+        (format!("POST /lambda-url/multi/ HTTP/1.0\r\nContent-Length: 7000000\r\n\r\n{}", "1".repeat(7_000_000)), 413),
+    ] {
+        let (got, body) = by_hand(&stack, &sent).await;
+        let told: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{sent:.60}: {got} {body}"));
+        assert!(got == status && told["Message"].is_string(), "{sent:.60}: {got} {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_arrives_with_one() {
+    let stack = Stack::start(&[]);
+    let head = "POST /lambda-url/multi/echo HTTP/1.1\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let (status, body) =
+        by_hand(&stack, &format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n")).await;
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &event["body"], &event["isBase64Encoded"]), (200, &json!("YT1i"), &json!(true)));
+    assert_eq!(
+        (&event["headers"]["content-length"], &event["headers"]["transfer-encoding"]),
+        (&json!("3"), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_wait_have_room_for_so_many_bytes() {
+    let stack = Stack::start(&["--max-body-mb", "2"]);
+    let url = |path: &str| format!("{}/lambda-url/single/{path}", stack.program.url);
+    let (slow, large) = (url("sleep/600"), vec![b'1'; 1_500_000]);
+    let text = [("content-type", "text/plain")];
+    let first = request("POST", &slow, &text, &large);
+    let second = async {
+        until("a busy environment", async || {
+            stack.environments("single").await.first().is_some_and(|first| first.1 == "busy")
+        })
+        .await;
+        let (refused, _) = request("POST", &url("echo"), &text, &large).await;
+        assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+        let (invoked, _) = stack.invoke("single", &[], &large).await;
+        assert_eq!(invoked.status().as_u16(), 429);
+        let (small, _) = request("POST", &url("echo"), &text, b"1").await;
+        assert_eq!(small.status().as_u16(), 200);
+    };
+    let ((first, _), ()) = tokio::join!(first, second);
+    assert_eq!(first.status().as_u16(), 200);
+    assert_eq!(request("POST", &url("echo"), &text, &large).await.0.status().as_u16(), 200, "it is free again");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{Poller, Step};
+use super::{Committing, Poller, Step};
 use crate::event_source::context::{self, Asked};
 use crate::event_source::handover::Answer;
 use crate::event_source::positions;
@@ -139,8 +139,8 @@ impl Poller {
         self.commit_not_before = None;
         if let Some(positions) = self.unsent() {
             let consumer = Arc::clone(&self.setup.consumer);
-            let commit = move || consumer.commit(&positions, CommitMode::Sync);
-            self.committing = Some(tokio::task::spawn_blocking(commit));
+            let commit = tokio::task::spawn_blocking(move || consumer.commit(&positions, CommitMode::Sync));
+            self.committing = Some(Committing { asked: self.handover.last_question(), commit });
         }
     }
 
@@ -155,14 +155,14 @@ impl Poller {
     }
 
     pub(super) fn committed(&mut self, outcome: KafkaResult<()>) {
-        self.committing = None;
+        let asked = self.committing.take().map_or(self.handover.last_question(), |committing| committing.asked);
         let Err(error) = outcome else { return self.checkpoint.committed() };
         let line = format!("a commit failed and will be sent again: {error}");
         self.setup.consumer.context().log_limited("commit", &line);
         self.checkpoint.failed();
         self.commit_not_before = Some(Instant::now() + AGAIN);
         if is_out_of_the_group(&error) {
-            self.handover.given_up();
+            self.handover.left_behind(asked);
         }
     }
 }
