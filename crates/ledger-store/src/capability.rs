@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use ledger::{Account, AccountId, Outcome, Timestamp, TransactionId};
+use ledger::{Account, AccountId, Generation, Offset, Outcome, Partition, Timestamp, TransactionId};
 use tokio::time::Instant;
 
 use crate::batch::{AppliedOutcome, PartitionBatch};
@@ -46,6 +46,9 @@ pub trait Reading: Send + Sync {
         before_sequence: Option<u64>,
         limit: usize,
     ) -> impl Future<Output = Result<Option<Vec<Outcome>>, StoreError>> + Send;
+
+    /// How far each partition of the log that something was applied of is settled: its generation and next offset.
+    fn progress(&self) -> impl Future<Output = Result<Vec<(Partition, (Generation, Offset))>, StoreError>> + Send;
 
     /// Whether the store answers.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{
-    Account, AccountId, Book, Command, ContraAccount, ContraId, Entry, Generation, IdempotencyKey, KnownKey, Outcome,
-    Partition, Policy, Position, Timestamp, TransactionId, settle,
+    Account, AccountId, Book, Command, ContraAccount, ContraId, Entry, Generation, IdempotencyKey, KnownKey, Offset,
+    Outcome, Partition, Policy, Position, Timestamp, TransactionId, settle,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -140,6 +140,11 @@ impl Reading for MemoryStore {
         let entries = kept.entries.iter().rev().filter(|entry| entry.sequence < before);
         let outcomes = entries.map(|entry| Outcome { account: id.clone(), entry: entry.clone() });
         Ok(Some(outcomes.take(limit.min(MAX_STATEMENT_LIMIT)).collect()))
+    }
+
+    async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {
+        let books = self.readable()?;
+        Ok(books.fences.values().map(|fence| (fence.partition, (fence.generation, fence.next_offset))).collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod commit;
 mod entries;
 mod generation;
 mod initialize;
+mod look_ups;
 mod read;
 mod rows;
 mod watch;
@@ -13,7 +14,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::{AccountId, Outcome, Timestamp, TransactionId};
+use ledger::{AccountId, Generation, Offset, Outcome, Partition, Timestamp, TransactionId};
 use mongodb::bson::RawDocumentBuf;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database};
@@ -37,6 +38,7 @@ pub struct Store {
     config: Arc<StoreConfig>,
     meter: Arc<Meter>,
     watch: watch::FenceWatch,
+    look_ups: look_ups::LookUps,
 }
 
 impl Store {
@@ -49,7 +51,14 @@ impl Store {
         let client = Client::with_options(client_options(&config).await?)?;
         let database = client.database(&config.database);
         let watch = watch::FenceWatch::new(database.clone());
-        Ok(Self { client, database, config: Arc::new(config), meter: Arc::default(), watch })
+        Ok(Self {
+            client,
+            database,
+            config: Arc::new(config),
+            meter: Arc::default(),
+            watch,
+            look_ups: Default::default(),
+        })
     }
 
     /// Time spent in [`apply`](Settling::apply) since the store was connected.
@@ -106,7 +115,7 @@ impl Reading for Store {
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
         match self.watch.wait(id.position, until).await? {
             Waited::InVain => Ok(Lookup::Accepted),
-            Waited::Passed => self.look_up_passed(id).await,
+            Waited::Passed => self.look_ups.look_up(self, id).await,
             Waited::Unknown => self.look_up(id).await,
         }
     }
@@ -122,6 +131,10 @@ impl Reading for Store {
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
         self.read_statement(id, before_sequence, limit).await
+    }
+
+    async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {
+        Ok(self.watch.look().await?.into_iter().collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
