@@ -7,14 +7,16 @@
 //! Promises: every record of the log ends as one outcome, published at least once: a partition delivered again changes
 //! nothing and publishes what became of it the first time. A record that nobody can read is set aside and ends as
 //! `unreadable`. A log that is not the one applied so far, a document that MongoDB does not take, and records and outcomes
-//! that do not go together are an ERROR in this function's log, said once, and the partition is settled no further until
-//! an operator has looked.
+//! that do not go together are an ERROR in this function's log, said again while it lasts, and the partition is settled no
+//! further until an operator has looked. What may pass, as a store or a broker that is away, is an ERROR once it has lasted
+//! for minutes. What every delivery did is a line of metrics.
 //!
 //! Bounds: an event (6 MB at most) and what is made of it are held in memory at once. Applying ends early enough to leave
 //! time for publishing, and publishing early enough to answer before Lambda ends the function.
 
 mod deadline;
 mod event;
+mod metrics;
 mod partition;
 mod refusals;
 mod response;
@@ -22,5 +24,6 @@ mod settler;
 
 pub use deadline::Deadlines;
 pub use event::{KafkaEvent, PartitionName, PartitionRecords, Record};
+pub use metrics::Report;
 pub use response::{BatchItemFailure, BatchResponse, ItemIdentifier};
 pub use settler::{PUBLISH_TIMEOUT, Settler};

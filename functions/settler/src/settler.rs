@@ -10,6 +10,7 @@ use tokio::time::timeout_at;
 
 use crate::deadline::Deadlines;
 use crate::event::{KafkaEvent, PartitionName, PartitionRecords, Record};
+use crate::metrics::Report;
 use crate::partition::{outcome_records, read};
 use crate::refusals::Refusals;
 use crate::response::{BatchItemFailure, BatchResponse, failures_of};
@@ -56,12 +57,18 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         Self { store, outcomes, refusals: Refusals::default() }
     }
 
-    /// Settles every partition of an event and names the records of those that failed.
-    pub async fn settle(&self, event: KafkaEvent, settled_at: Timestamp, deadlines: Deadlines) -> BatchResponse {
+    /// Settles every partition of an event, names the records of those that failed, and reports what it did.
+    pub async fn settle(
+        &self,
+        event: KafkaEvent,
+        settled_at: Timestamp,
+        deadlines: Deadlines,
+    ) -> (BatchResponse, Report) {
         let partitions = event.records.into_iter().filter(|partition| !partition.records.is_empty());
         let settled =
             join_all(partitions.map(|partition| self.settle_partition(partition, settled_at, deadlines))).await;
-        BatchResponse { batch_item_failures: settled.into_iter().flatten().collect() }
+        let (failures, reports): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+        (BatchResponse { batch_item_failures: failures.into_iter().flatten().collect() }, Report::sum(reports))
     }
 
     async fn settle_partition(
@@ -69,11 +76,12 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         partition: PartitionRecords,
         settled_at: Timestamp,
         deadlines: Deadlines,
-    ) -> Vec<BatchItemFailure> {
+    ) -> (Vec<BatchItemFailure>, Report) {
         let PartitionRecords { name, mut records } = partition;
         // Lambda delivers them in order, and the store refuses a batch that is not: sorting makes sure of it.
         records.sort_unstable_by_key(|record| record.offset);
         let failures = failures_of(&name, &records);
+        let recorded_at: Vec<_> = records.iter().map(|record| Timestamp::from_epoch_ms(record.timestamp)).collect();
         let result = async {
             let outcomes = self.apply(&name, &records, settled_at, deadlines).await?;
             if outcomes.len() != records.len() {
@@ -88,11 +96,11 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
             Ok(outcomes) => {
                 self.refusals.forget(name.partition);
                 log_settled(&name, &outcomes);
-                Vec::new()
+                (Vec::new(), Report::of_settled(&outcomes, &recorded_at))
             }
             Err(failure) => {
-                self.log_failure(&name, &failures, &failure);
-                failures
+                self.log_failure(&name, &failures, &failure, settled_at);
+                (failures, Report::of_failed(&recorded_at))
             }
         }
     }
@@ -112,18 +120,18 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         }
     }
 
-    /// Where delivering again cannot help, somebody has to look: an error, once. Anything else passes.
-    fn log_failure(&self, name: &PartitionName, failures: &[BatchItemFailure], failure: &Failure) {
+    /// Where delivering again cannot help, or has not helped for minutes, somebody has to look: an error. Anything else
+    /// passes.
+    fn log_failure(&self, name: &PartitionName, failures: &[BatchItemFailure], failure: &Failure, now: Timestamp) {
         let PartitionName { topic, partition } = name;
         let (records, offset) = (failures.len(), failures.first().map(|first| first.item_identifier.offset));
-        if failure.is_final() && self.refusals.is_news(*partition, &failure.to_string()) {
-            tracing::error!(
-                topic,
-                partition,
-                offset,
-                records,
-                "the partition cannot be settled any further: {failure}"
-            );
+        if self.refusals.wakes(*partition, &failure.to_string(), failure.is_final(), now) {
+            let what = if failure.is_final() {
+                "the partition cannot be settled any further"
+            } else {
+                "the partition has not been settled for minutes"
+            };
+            tracing::error!(topic, partition, offset, records, "{what}: {failure}");
         } else {
             tracing::warn!(topic, partition, offset, records, "the partition is to be delivered again: {failure}");
         }

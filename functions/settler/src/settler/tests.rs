@@ -45,7 +45,7 @@ impl<S: Settling> Bench<S> {
         let event = json!({ "eventSource": "aws:SelfManagedKafka", "records": partitions }).to_string();
         let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
         let event = serde_json::from_str(&event).unwrap();
-        let response = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+        let (response, _report) = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
         let identifiers = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
         identifiers.map(|item| format!("{}@{}", item.partition, item.offset)).collect()
     }
