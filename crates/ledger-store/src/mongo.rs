@@ -66,6 +66,11 @@ impl Store {
         self.meter.read()
     }
 
+    /// Itself, to be asked something; a store that is known to be away is not, for each who asks waits for seconds.
+    fn ask(&self) -> Result<&Self, StoreError> {
+        self.watch.known_away().map_or(Ok(self), Err)
+    }
+
     fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
         self.database.collection(name)
     }
@@ -109,7 +114,7 @@ impl Settling for Store {
 
 impl Reading for Store {
     async fn transaction(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        self.look_up(id).await
+        self.ask()?.look_up(id).await
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
@@ -121,7 +126,7 @@ impl Reading for Store {
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
-        self.read_account(id).await
+        self.ask()?.read_account(id).await
     }
 
     async fn statement(
@@ -130,7 +135,7 @@ impl Reading for Store {
         before_sequence: Option<u64>,
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
-        self.read_statement(id, before_sequence, limit).await
+        self.ask()?.read_statement(id, before_sequence, limit).await
     }
 
     async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {

@@ -108,6 +108,12 @@ impl FenceWatch {
         }
     }
 
+    /// Why it is in vain to ask the store anything, where a look has just shown it; somebody looks again, then.
+    pub(super) fn known_away(&self) -> Option<StoreError> {
+        let has_failed = self.0.seen.borrow().failure.is_some();
+        has_failed.then(|| self.run()).flatten()
+    }
+
     /// A look of its own.
     pub(super) async fn look(&self) -> Result<Fences, StoreError> {
         self.0.look().await
