@@ -166,6 +166,7 @@ impl World {
         self.under_way.push(tokio::spawn(async move {
             let deadlines = Deadlines::within(INVOCATION, Instant::now());
             let settled = timeout(INVOCATION, settler.settle(event(partition, records), now, deadlines)).await.ok()?;
+            let (settled, _) = settled;
             let failed = settled.batch_item_failures.iter().map(|failure| failure.item_identifier.offset).min();
             Some((partition, failed.unwrap_or(next)))
         }));

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Operator {
@@ -24,7 +24,11 @@ pub(crate) struct Lag {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct PartitionLag {
+    pub(crate) partition: u16,
     pub(crate) settled: u64,
+    pub(crate) lag: u64,
+    /// `settled`, `behind` or `stuck`.
+    pub(crate) state: String,
 }
 
 impl Lag {
@@ -49,19 +53,34 @@ impl Operator {
         self.ask(words)
     }
 
+    /// A partition that is stuck has it end with 1, when it has said all the same.
     pub(crate) fn lag(&self) -> Result<Lag> {
-        let said = self.ask(&["lag", "--json"])?;
-        serde_json::from_str(&said).with_context(|| format!("`passbook lag --json` said what is not JSON: {said}"))
+        let words = ["lag", "--json"];
+        let output = self.run(&words)?;
+        match serde_json::from_slice(&output.stdout) {
+            Ok(lag) => Ok(lag),
+            Err(error) => {
+                let said = Self::said(&words, &output)?;
+                Err(error).with_context(|| format!("`passbook lag --json` said what is not JSON: {said}"))
+            }
+        }
     }
 
-    /// What it printed; its complaint as the error when it fails. Addresses go by the environment: they may hold a
-    /// password, and arguments can be read by everybody on the machine.
+    /// What it printed; its complaint as the error when it fails.
     fn ask(&self, words: &[&str]) -> Result<String> {
+        Self::said(words, &self.run(words)?)
+    }
+
+    /// Addresses go by the environment: they may hold a password, and arguments can be read by everybody on the machine.
+    fn run(&self, words: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.program);
         // In a group of its own: a Ctrl-C is for this program, which goes on asking while it drains the log.
         command.args(words).stdin(Stdio::null()).process_group(0);
         command.env("KAFKA_BOOTSTRAP_SERVERS", &self.brokers).env("MONGODB_URI", &self.mongo);
-        let output = command.output().with_context(|| format!("cannot run {}", self.program.display()))?;
+        command.output().with_context(|| format!("cannot run {}", self.program.display()))
+    }
+
+    fn said(words: &[&str], output: &Output) -> Result<String> {
         if !output.status.success() {
             let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
             bail!("`passbook {}` failed: {}", words.join(" "), String::from_utf8_lossy(&said).trim());
@@ -76,7 +95,7 @@ mod tests {
 
     #[test]
     fn lag_is_read_as_it_is_printed() {
-        let said = r#"{"partitions":[{"partition":0,"end":10,"settled":9,"lag":1},{"partition":1,"end":5,"settled":5,"lag":0}],"lag":1}"#;
+        let said = r#"{"partitions":[{"partition":0,"end":10,"settled":9,"lag":1,"oldest_ms":7,"state":"behind"},{"partition":1,"end":5,"settled":5,"lag":0,"state":"settled"}],"lag":1}"#;
         let lag: Lag = serde_json::from_str(said).unwrap();
         assert_eq!((lag.lag, lag.settled()), (1, 14));
     }

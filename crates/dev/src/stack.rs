@@ -20,8 +20,11 @@ use std::io::{ErrorKind, Write};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StackFile {
     pub(crate) url: String,
-    /// Every part answers and a first deposit has been settled.
+    /// Every part answers, a first deposit has been settled, and so is every partition.
     pub(crate) ready: bool,
+    /// The partitions of the log that were not settled any further when the stack came up.
+    #[serde(default)]
+    pub(crate) stuck: Vec<u16>,
     pub(crate) supervisor: Option<Identity>,
     /// What the stack was told to run on; empty addresses before it knows them.
     pub(crate) brokers: String,
@@ -76,6 +79,11 @@ impl StackFile {
         file.write_all(serde_json::to_string_pretty(&written)?.as_bytes())?;
         file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
+    }
+
+    /// Whether it has come up; it is not ready when a partition is stuck.
+    pub(crate) fn is_up(&self) -> bool {
+        self.ready || !self.stuck.is_empty()
     }
 
     pub(crate) fn supervisor_alive(&self) -> Option<Identity> {

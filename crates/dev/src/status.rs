@@ -4,7 +4,9 @@ mod environments;
 
 use crate::cli::DataArgs;
 use crate::exit;
+use crate::operator::Operator;
 use crate::stack::StackFile;
+use crate::up::settles;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use clap::Args;
@@ -25,6 +27,9 @@ pub(crate) struct Status {
     /// Empty when nothing runs.
     url: String,
     ready: bool,
+    /// The partitions of the log that were not settled any further when the stack came up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stuck: Vec<u16>,
     parts: Vec<PartStatus>,
 }
 
@@ -41,7 +46,10 @@ pub(crate) struct PartStatus {
 pub(crate) fn run(workspace: &Workspace, args: &StatusArgs) -> Result<ExitCode> {
     let dir = workspace.stack_dir(args.stack.data.as_deref())?;
     let file = StackFile::read(&dir)?;
-    let status = file.map(|file| status(&file)).unwrap_or_default();
+    let mut status = file.as_ref().map(status).unwrap_or_default();
+    if let Some(file) = file.filter(|_| !status.stuck.is_empty()) {
+        status.look_again(&Operator::new(workspace, &file.brokers, &file.mongo));
+    }
     if args.json {
         println!("{}", serde_json::to_string(&status)?);
     } else if !status.url.is_empty() {
@@ -52,11 +60,22 @@ pub(crate) fn run(workspace: &Workspace, args: &StatusArgs) -> Result<ExitCode> 
     Ok(exit::when(status.ready))
 }
 
+impl Status {
+    /// What was stuck when the stack came up may have got on since; while nobody can tell, it is.
+    fn look_again(&mut self, operator: &Operator) {
+        if let Ok(lag) = operator.lag() {
+            self.stuck =
+                lag.partitions.iter().filter(|found| found.state == "stuck").map(|found| found.partition).collect();
+            self.ready = self.stuck.is_empty();
+        }
+    }
+}
+
 fn status(file: &StackFile) -> Status {
     if file.supervisor_alive().is_none() {
         return Status::default();
     }
-    Status { url: file.url.clone(), ready: file.ready, parts: parts(file) }
+    Status { url: file.url.clone(), ready: file.ready, stuck: file.stuck.clone(), parts: parts(file) }
 }
 
 /// What is recorded of the parts and, of the functions, what lambda-local says now.
@@ -78,6 +97,9 @@ pub(crate) fn parts(file: &StackFile) -> Vec<PartStatus> {
 fn print(status: &Status) {
     let word = if status.ready { "ready" } else { "not ready" };
     println!("{}  {word}\n", status.url);
+    if !status.stuck.is_empty() {
+        println!("{} stuck: `passbook lag` and `cargo dev logs settler` say more\n", settles::named(&status.stuck));
+    }
     let longest = status.parts.iter().map(|part| part.address.len()).max().unwrap_or_default();
     println!("{:<14} {:>8}  {:<longest$}  LOG", "PART", "PID", "ADDRESS");
     for part in &status.parts {

@@ -6,6 +6,7 @@ mod detached;
 mod first_deposit;
 mod plan;
 mod run;
+pub(crate) mod settles;
 
 pub(crate) use args::{Broker, UpArgs};
 

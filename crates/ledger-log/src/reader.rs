@@ -167,6 +167,18 @@ impl Reader {
         Ok(records)
     }
 
+    /// The first record at or after an offset of each partition; nothing of one that has none there.
+    pub(crate) fn first_records(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Vec<StoredRecord>, ReadError> {
+        let starts: Vec<_> = starts.iter().map(|(partition, offset)| (*partition, Offset::Offset(*offset))).collect();
+        let mut first: Vec<StoredRecord> = Vec::new();
+        self.read_to_the_end(topic, &starts, Some(Duration::ZERO), |message| {
+            if !first.iter().any(|record| record.partition == message.partition()) {
+                first.push(stored(message));
+            }
+        })?;
+        Ok(first)
+    }
+
     fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), ReadError> {
         let bounds = self.consumer.fetch_watermarks(topic, partition, self.remaining());
         bounds.map_err(|error| self.fail(topic, &format!("{topic}-{partition}"), &error))

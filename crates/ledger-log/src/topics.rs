@@ -160,6 +160,12 @@ impl Topics {
         self.with_reader(move |reader| reader.read(topic, partition.into())).await
     }
 
+    /// The first command at or after an offset of each partition, where it has one.
+    pub async fn first_commands(&self, starts: &[(Partition, u64)]) -> Result<Vec<StoredRecord>, TopicsError> {
+        let starts: Vec<_> = starts.iter().map(|(partition, offset)| (i32::from(*partition), *offset as i64)).collect();
+        self.with_reader(move |reader| reader.first_records(COMMANDS, &starts)).await
+    }
+
     async fn ends(&self, topic: &'static str) -> Result<Vec<PartitionEnd>, TopicsError> {
         self.with_reader(move |reader| reader.ends(topic)).await
     }

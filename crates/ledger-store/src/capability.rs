@@ -57,6 +57,9 @@ pub trait Reading: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<Option<Vec<Outcome>>, StoreError>> + Send;
 
+    /// How far each partition of the log that something was applied of is settled: its generation and next offset.
+    fn progress(&self) -> impl Future<Output = Result<Vec<(Partition, (Generation, Offset))>, StoreError>> + Send;
+
     /// Whether the store answers.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -5,6 +5,7 @@ mod commit;
 mod entries;
 mod generation;
 mod initialize;
+mod look_ups;
 mod read;
 mod rows;
 mod transaction;
@@ -46,6 +47,7 @@ pub struct Mongo {
     config: Arc<StoreConfig>,
     meter: Arc<Meter>,
     watch: watch::FenceWatch,
+    look_ups: look_ups::LookUps,
 }
 
 impl MongoStore {
@@ -66,7 +68,12 @@ impl Mongo {
         let client = Client::with_options(client_options(&config).await?)?;
         let database = client.database(&config.database);
         let watch = watch::FenceWatch::new(database.clone());
-        Ok(Self { client, database, config: Arc::new(config), meter, watch })
+        Ok(Self { client, database, config: Arc::new(config), meter, watch, look_ups: look_ups::LookUps::default() })
+    }
+
+    /// Itself, to be asked something; a store that is known to be away is not, for each who asks waits for seconds.
+    fn ask(&self) -> Result<&Self, StoreError> {
+        self.watch.known_away().map_or(Ok(self), Err)
     }
 
     fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
@@ -138,19 +145,19 @@ impl Books for Mongo {
 
 impl Reading for MongoStore {
     async fn transaction(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        self.books.look_up(id).await
+        self.books.ask()?.look_up(id).await
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
         match self.books.watch.wait(id.position, until).await? {
             Waited::InVain => Ok(Lookup::Accepted),
-            Waited::Passed => self.books.look_up_passed(id).await,
+            Waited::Passed => self.books.look_ups.look_up(&self.books, id).await,
             Waited::Unknown => self.books.look_up(id).await,
         }
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
-        self.books.read_account(id).await
+        self.books.ask()?.read_account(id).await
     }
 
     async fn statement(
@@ -159,7 +166,11 @@ impl Reading for MongoStore {
         before_sequence: Option<u64>,
         limit: usize,
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
-        self.books.read_statement(id, before_sequence, limit).await
+        self.books.ask()?.read_statement(id, before_sequence, limit).await
+    }
+
+    async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {
+        Ok(self.books.watch.look().await?.places.into_iter().collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

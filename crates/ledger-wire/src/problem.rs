@@ -30,6 +30,7 @@ pub enum ProblemKind {
     IdempotencyKeyReused,
     LogUnavailable,
     StoreUnavailable,
+    NotReady,
     Internal,
 }
 
@@ -46,6 +47,7 @@ impl ProblemKind {
             }
             Self::LogUnavailable => ("log-unavailable", 503, "The log cannot be reached"),
             Self::StoreUnavailable => ("store-unavailable", 503, "The accounts cannot be read"),
+            Self::NotReady => ("not-ready", 503, "Not everything needed is there"),
             Self::Internal => ("internal", 500, "Something went wrong here"),
         }
     }

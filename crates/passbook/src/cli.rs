@@ -69,11 +69,15 @@ pub(crate) enum Command {
     /// Checks the books and the log against each other: debits equal credits, held is the sum of the open holds, every
     /// account's entries follow from each other, and nothing is settled that the log does not have
     Check,
-    /// Tells how many commands wait to be settled
+    /// Tells how many commands wait to be settled, for how long, and which partitions are stuck; one that is exits with 1
     Lag {
-        /// {"partitions":[{"partition":0,"end":10,"settled":9,"lag":1}],"lag":1}
+        /// {"partitions":[{"partition":0,"end":10,"settled":9,"lag":1,"oldest_ms":70,"state":"behind"}],"lag":1}
         #[arg(long)]
         json: bool,
+        /// A partition whose oldest command has waited for longer, and of which nothing is settled while this command
+        /// looks twice, is stuck
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+        stuck_after: u32,
     },
 }
 

@@ -39,6 +39,6 @@ async fn run(places: &Places, command: Command) -> anyhow::Result<()> {
         }
         Command::Msk(MskCommand::Describe { json }) => msk::describe(places, json).await,
         Command::Check => check::check(places).await,
-        Command::Lag { json } => lag::lag(places, json).await,
+        Command::Lag { json, stuck_after } => lag::lag(places, json, stuck_after).await,
     }
 }

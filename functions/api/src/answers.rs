@@ -16,8 +16,13 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
 }
 
 pub(crate) fn problem(problem: &Problem) -> Answer {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = with_media_type(status, MEDIA_TYPE, problem);
+    problem_with(problem.status, problem)
+}
+
+/// A problem that says more than a problem has to.
+pub(crate) fn problem_with(status: u16, body: &impl Serialize) -> Answer {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = with_media_type(status, MEDIA_TYPE, body);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }

@@ -5,7 +5,8 @@
 //!
 //! | a request | at most |
 //! |---|---|
-//! | a read, or asking whether a server answers | 4 s |
+//! | a read | 4 s |
+//! | asking whether the servers answer | 3 s |
 //! | a command | 2 s for the generation of the log, once per environment, and `APPEND_TIMEOUT_MS` (5 s, at most 7 s) |
 //! | waiting for an outcome | until 8 s after the request came, and 1 s for reading it |
 
@@ -42,11 +43,7 @@ pub fn check_append_timeout(append: Duration) -> Result<(), String> {
 }
 
 /// Whether a server answers at all, and in time.
-pub(crate) async fn answers<T, E>(asked: impl Future<Output = Result<T, E>>) -> bool {
-    answers_within(READ, asked).await
-}
-
-async fn answers_within<T, E>(limit: Duration, asked: impl Future<Output = Result<T, E>>) -> bool {
+pub(crate) async fn answers_within<T, E>(limit: Duration, asked: impl Future<Output = Result<T, E>>) -> bool {
     timeout(limit, asked).await.is_ok_and(|answer| answer.is_ok())
 }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use lambda_http::Body;
@@ -8,8 +9,10 @@ use ledger_store::Reading;
 use tracing::Instrument as _;
 
 use crate::answers::Answer;
+use crate::readiness::Readiness;
 use crate::routes;
 use crate::transactions::traceparent;
+use crate::waits::Waits;
 
 /// What the handlers may touch: the log to append to, the accounts to read, the time.
 ///
@@ -20,11 +23,25 @@ pub struct Door<R> {
     pub(crate) accounts: Arc<R>,
     /// Tells which holds have expired by now; nothing that is written depends on it.
     pub(crate) clock: fn() -> Timestamp,
+    pub(crate) waits: Waits,
+    pub(crate) readiness: Arc<Readiness>,
 }
 
 impl<R: Reading> Door<R> {
     pub fn new(log: Arc<dyn CommandLog>, accounts: R, clock: fn() -> Timestamp) -> Self {
-        Self { log, accounts: Arc::new(accounts), clock }
+        Self { log, accounts: Arc::new(accounts), clock, waits: Waits::among(1), readiness: Arc::default() }
+    }
+
+    /// The door of an environment that takes so many requests at once; unless told, it takes one.
+    #[must_use]
+    pub fn taking_at_once(self, requests: usize) -> Self {
+        Self { waits: Waits::among(requests), ..self }
+    }
+
+    /// A door that is not ready when what it accepted has waited for longer to be settled; unless told, a minute.
+    #[must_use]
+    pub fn bearing(self, oldest_unsettled: Duration) -> Self {
+        Self { readiness: Arc::new(Readiness::bearing(oldest_unsettled)), ..self }
     }
 
     /// Answers one request. Whatever fails becomes a problem, logged once, where it is made; the span around it says of

@@ -1,7 +1,7 @@
 //! The HTTP door of the ledger: decode, check, append, answer; and reads.
 //!
 //! It decides nothing about money. A command is refused here only when it could not be a command at all; everything else
-//! is decided by `settler`, from the log. Bounds: a body of 64 KiB, a wait of 8 s, a statement of 500 entries at a time,
+//! is decided by `settler`, from the log. Bounds: a body of 64 KiB, a wait of 8 s for a quarter of the requests under way, a statement of 500 entries at a time,
 //! and an answer within the function's time-out whatever the servers behind do ([`budget`]).
 //! Promises: 202 means that every in-sync replica has the command; no answer but a 503 says so of a command that may be in
 //! the log all the same.
@@ -16,9 +16,12 @@ mod query;
 mod readiness;
 mod routes;
 mod transactions;
+mod unsettled;
+mod waits;
 
 pub use budget::check_append_timeout;
 pub use door::Door;
+pub use waits::requests_at_once;
 
 #[cfg(test)]
 mod tests;

@@ -32,9 +32,10 @@ pub(crate) async fn accept<R: Reading>(door: &Door<R>, request: &Request<Body>) 
         Ok(id) => id,
         Err(error) => return problem(&append_problem(&error, &command)),
     };
-    match preferred_wait(request.headers()) {
+    // Where nobody more may wait, nobody is told that he did.
+    match preferred_wait(request.headers()).and_then(|wait| Some((wait, door.waits.take()?))) {
         None => accepted(&id),
-        Some(wait) => {
+        Some((wait, _place)) => {
             let answer = outcome_in_time(door, &id, arrived + wait).await.unwrap_or_else(|| accepted(&id));
             with_header(answer, PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs()))
         }
@@ -51,9 +52,10 @@ pub(crate) async fn show<R: Reading>(door: &Door<R>, request: &Request<Body>, id
         Ok(id) => id,
         Err(rule) => return problem(&FieldFault::new("id", rule).into()),
     };
-    let found = match wait {
+    // Where nobody more may wait, what is known now is the answer.
+    let found = match wait.and_then(|wait| Some((wait, door.waits.take()?))) {
         None => budget::read(door.accounts.transaction(&id)).await,
-        Some(wait) => {
+        Some((wait, _place)) => {
             let until = Instant::now() + wait;
             budget::wait(until, door.accounts.await_outcome(&id, until)).await
         }
@@ -86,6 +88,7 @@ async fn append<R>(door: &Door<R>, command: &NewCommand, headers: &HeaderMap) ->
     let value = record::encode(command, generation);
     let new = NewRecord { account: &command.account, generation, value: &value, traceparent: traceparent.as_ref() };
     let appended = door.log.append(new).await?;
+    door.readiness.appended(appended.position);
     let id = TransactionId { account: command.account.clone(), position: appended.position };
     tracing::debug!(transaction = %id, "accepted");
     Ok(id)

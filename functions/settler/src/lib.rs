@@ -8,8 +8,9 @@
 //! Promises: every record of the log ends as one outcome, published at least once: a partition delivered again changes
 //! nothing and publishes what became of it the first time. A record that nobody can read is set aside and ends as
 //! `unreadable`. A log that is not the one applied so far, a document that MongoDB does not take, and records and outcomes
-//! that do not go together are an ERROR in this function's log, said once, and the partition is settled no further until
-//! an operator has looked.
+//! that do not go together are an ERROR in this function's log, said again while it lasts, and the partition is settled no
+//! further until an operator has looked. What may pass, as a store or a broker that is away, is an ERROR once it has lasted
+//! for minutes. What every delivery did is a line of metrics.
 //!
 //! Bounds: an event (6 MB at most) and what is made of it are held in memory at once, and of the accounts what one
 //! transaction touches (16 MB at most). Applying ends early enough to leave
@@ -18,11 +19,13 @@
 mod deadline;
 mod event;
 mod faults;
+mod metrics;
 mod partition;
 mod response;
 mod settler;
 
 pub use deadline::Deadlines;
 pub use event::{KafkaEvent, PartitionName, PartitionRecords, Record};
+pub use metrics::Report;
 pub use response::{BatchItemFailure, BatchResponse, ItemIdentifier};
 pub use settler::{PUBLISH_TIMEOUT, Settler};

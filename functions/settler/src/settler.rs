@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 use crate::deadline::Deadlines;
 use crate::event::{KafkaEvent, PartitionName, PartitionRecords};
 use crate::faults::Faults;
+use crate::metrics::Report as Metrics;
 use crate::partition::{Traces, outcome_records, read};
 use crate::response::{BatchItemFailure, BatchResponse, failures_of};
 
@@ -51,12 +52,18 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         Self { store, outcomes, faults: Faults::default() }
     }
 
-    /// Settles every partition of an event and names the records of those that failed.
-    pub async fn settle(&self, event: KafkaEvent, settled_at: Timestamp, deadlines: Deadlines) -> BatchResponse {
+    /// Settles every partition of an event, names the records of those that failed, and reports what it did.
+    pub async fn settle(
+        &self,
+        event: KafkaEvent,
+        settled_at: Timestamp,
+        deadlines: Deadlines,
+    ) -> (BatchResponse, Metrics) {
         let partitions = event.records.into_iter().filter(|partition| !partition.records.is_empty());
         let settled =
             join_all(partitions.map(|partition| self.settle_partition(partition, settled_at, deadlines))).await;
-        BatchResponse { batch_item_failures: settled.into_iter().flatten().collect() }
+        let (failures, metrics): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+        (BatchResponse { batch_item_failures: failures.into_iter().flatten().collect() }, Metrics::sum(metrics))
     }
 
     async fn settle_partition(
@@ -64,11 +71,12 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         partition: PartitionRecords,
         settled_at: Timestamp,
         deadlines: Deadlines,
-    ) -> Vec<BatchItemFailure> {
+    ) -> (Vec<BatchItemFailure>, Metrics) {
         let PartitionRecords { name, mut records } = partition;
         // Lambda delivers them in order, and the store takes no others: sorting makes sure of it.
         records.sort_unstable_by_key(|record| record.offset);
         let offsets: Vec<Offset> = records.iter().map(|record| record.offset).collect();
+        let recorded_at: Vec<_> = records.iter().map(|record| Timestamp::from_epoch_ms(record.timestamp)).collect();
         let (batch, traces) = read(&name, records);
         let Report { outcomes, unpublished, failure } = self.store.apply(batch, settled_at, deadlines.apply).await;
         let published = self.publish(&name, &outcomes, traces, deadlines).await;
@@ -79,11 +87,15 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         if done > 0 {
             log_settled(&name, &outcomes);
         }
+        let mut metrics = vec![Metrics::of_settled(&outcomes[..done], &recorded_at[..done])];
         match published.err().or(failure.map(Failure::NotApplied)) {
             None => self.faults.forget(name.partition),
-            Some(failure) => self.log_failure(&name, &offsets[done..], &failure),
+            Some(failure) => {
+                self.log_failure(&name, &offsets[done..], &failure, settled_at);
+                metrics.push(Metrics::of_failed(&recorded_at[done..]));
+            }
         }
-        failures_of(&name, offsets.into_iter().skip(done))
+        (failures_of(&name, offsets.into_iter().skip(done)), Metrics::sum(metrics))
     }
 
     async fn publish(
@@ -112,18 +124,18 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         }
     }
 
-    /// Where delivering again cannot help, somebody has to look: an error, once. Anything else passes.
-    fn log_failure(&self, name: &PartitionName, offsets: &[Offset], failure: &Failure) {
+    /// Where delivering again cannot help, or has not helped for minutes, somebody has to look: an error. Anything else
+    /// passes.
+    fn log_failure(&self, name: &PartitionName, offsets: &[Offset], failure: &Failure, now: Timestamp) {
         let PartitionName { topic, partition } = name;
         let (records, offset) = (offsets.len(), offsets.first());
-        if failure.is_final() && self.faults.is_news(*partition, &failure.to_string()) {
-            tracing::error!(
-                topic,
-                partition,
-                offset,
-                records,
-                "the partition cannot be settled any further: {failure}"
-            );
+        if self.faults.wakes(*partition, &failure.to_string(), failure.is_final(), now) {
+            let what = if failure.is_final() {
+                "the partition cannot be settled any further"
+            } else {
+                "the partition has not been settled for minutes"
+            };
+            tracing::error!(topic, partition, offset, records, "{what}: {failure}");
         } else {
             tracing::warn!(topic, partition, offset, records, "the partition is to be delivered again: {failure}");
         }

@@ -16,7 +16,7 @@ use crate::shared::lone_trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     type Case = (&'static str, fn() -> Result<()>);
-    let cases: [Case; 11] = [
+    let cases: [Case; 13] = [
         ("front::command_that_was_sent_is_never_sent_again", command_that_was_sent_is_never_sent_again),
         ("front::question_that_broke_off_is_asked_elsewhere", question_that_broke_off_is_asked_elsewhere),
         ("front::refused_connection_goes_to_the_next_back_end", refused_connection_goes_to_the_next_back_end),
@@ -28,6 +28,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("front::request_id_and_traceparent_pass", request_id_and_traceparent_pass),
         ("front::client_above_its_rate_is_told_when_to_come_back", client_above_its_rate_is_told_when_to_come_back),
         ("front::client_with_too_much_under_way_has_to_wait", client_with_too_much_under_way_has_to_wait),
+        ("front::client_that_waits_too_often_may_still_ask", client_that_waits_too_often_may_still_ask),
+        ("front::body_of_the_largest_command_passes", body_of_the_largest_command_passes),
     ];
     cases.into_iter().map(|(name, test)| lone_trial(name, test)).collect()
 }
@@ -283,4 +285,39 @@ fn client_with_too_much_under_way_has_to_wait() -> Result<()> {
         request.join().map_err(|_| anyhow!("a request panicked"))??;
     }
     nginx.client().get("/health")?.json(202).map(drop)
+}
+
+/// Waits are counted by themselves, however they are asked for.
+fn client_that_waits_too_often_may_still_ask() -> Result<()> {
+    let back_end = BackEnd::start(Does::Waits)?;
+    let nginx = Nginx::start(&[back_end.address()], &[("CLIENT_WAITS", "2")])?;
+    let wait = |path: &'static str, prefer: Option<&'static str>| {
+        let client = nginx.client();
+        let headers: Vec<_> = prefer.map(|prefer| ("Prefer", prefer)).into_iter().collect();
+        thread::spawn(move || client.send("GET", path, &headers, b"")?.json(202))
+    };
+    let mut under_way = vec![wait("/transactions/a?wait=5", None), wait("/x", Some("respond-async, wait = 5"))];
+    wait_until("two requests wait", WITHIN, || Ok((back_end.arrived().len() == 2).then_some(())))?;
+    for (path, prefer) in [("/transactions/a?x=1&wait=5", ""), ("/transaction", "Wait=1"), ("/transaction", "wait=5")] {
+        let answer = nginx.client().send("POST", path, &[("Prefer", prefer)], b"{}")?;
+        answer.problem(429).with_context(|| format!("{path} {prefer}"))?;
+    }
+    under_way.push(wait("/transactions/a?awaits=5", Some("respond-async")));
+    wait_until("who does not wait is sent on", WITHIN, || Ok((back_end.arrived().len() == 3).then_some(())))?;
+    back_end.now(ACCEPTED);
+    for request in under_way {
+        request.join().map_err(|_| anyhow!("a request panicked"))??;
+    }
+    Ok(())
+}
+
+/// NGINX takes what `api` takes, and no byte more.
+fn body_of_the_largest_command_passes() -> Result<()> {
+    const LARGEST: usize = 64 * 1024;
+    let back_end = BackEnd::start(ACCEPTED)?;
+    let nginx = Nginx::start(&[back_end.address()], &[UNLIMITED])?;
+    nginx.client().send("POST", "/transaction", &[], &[b' '; LARGEST])?.json(202)?;
+    nginx.client().send("POST", "/transaction", &[], &[b' '; LARGEST + 1])?.problem(413)?;
+    assert_eq!(back_end.arrived().len(), 1);
+    Ok(())
 }

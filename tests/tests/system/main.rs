@@ -19,6 +19,7 @@ mod outage;
 mod redelivery;
 mod secured;
 mod shared;
+mod starving;
 mod tools;
 mod unreadable;
 mod watch;
@@ -39,6 +40,7 @@ fn main() {
         money::trials(),
         keys::trials(),
         door::trials(),
+        starving::trials(),
         redelivery::trials(),
         unreadable::trials(),
         benchmark::trials(),
@@ -50,6 +52,7 @@ fn main() {
         shared::last_trial(&shared::CALM),
         chaos::trials(),
         outage::trials(),
+        starving::outage_trials(),
         shared::last_trial(&shared::SHAKEN),
         back_ends::trials(),
         shared::last_trial(&shared::PAIRED),

@@ -45,7 +45,7 @@ fn unavailable(answer: &Answer) -> Result<()> {
 fn not_ready(client: &Client, away: &str) -> Result<()> {
     let answer = client.get("/ready")?;
     let there = if away == "log" { "store" } else { "log" };
-    let said = answer.json(503)?;
+    let said = answer.problem(503)?;
     ensure!(said[away] == "away" && said[there] == "ready", "{answer}");
     ensure!(answer.took < ANSWERED_WITHIN, "answered late: {answer}");
     Ok(())

@@ -16,7 +16,7 @@ pub(crate) fn running(dir: &StackDir) -> Result<Option<StackFile>> {
     let mut waiting: Option<Step> = None;
     while hold(&dir.lock_file())?.is_none() {
         if let Some(file) = StackFile::read(dir)?
-            && file.ready
+            && file.is_up()
             && file.supervisor_alive().is_some()
         {
             return Ok(Some(file));

@@ -2,6 +2,7 @@
 //! of it is in logs/up.log.
 
 use super::{Functions, UpArgs, args, run};
+use crate::exit;
 use crate::stack::StackFile;
 use crate::workspace::{StackDir, Workspace};
 use anyhow::{Context, Result};
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 pub(crate) const LOG: &str = "up";
 
-/// Starts the supervisor and returns when the stack is ready. A Ctrl-C meanwhile stops what was started.
+/// Starts the supervisor and returns when the stack is up: 0 when it is ready, 1 when a partition is stuck. A Ctrl-C meanwhile stops what was started.
 pub(crate) fn start(dir: &StackDir) -> Result<ExitCode> {
     fs::create_dir_all(dir.logs()).with_context(|| format!("cannot make {}", dir.logs().display()))?;
     let path = dir.log(LOG);
@@ -38,14 +39,14 @@ pub(crate) fn start(dir: &StackDir) -> Result<ExitCode> {
 fn follow(dir: &StackDir, mut supervisor: Child, mut said: File, interrupted: &AtomicBool) -> Result<ExitCode> {
     loop {
         let ended = supervisor.try_wait().context("cannot wait for the supervisor")?;
-        let ready = is_ready(dir, supervisor.id());
+        let up = came_up(dir, supervisor.id());
         show(&mut said)?;
         if let Some(status) = ended {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
             return Ok(ExitCode::from(code.unwrap_or(1)));
         }
-        if ready {
-            return Ok(ExitCode::SUCCESS);
+        if let Some(file) = up {
+            return Ok(exit::when(file.ready));
         }
         if interrupted.swap(false, Ordering::Relaxed) {
             crate::process::signal_process(supervisor.id(), Signal::SIGTERM);
@@ -54,9 +55,10 @@ fn follow(dir: &StackDir, mut supervisor: Child, mut said: File, interrupted: &A
     }
 }
 
-fn is_ready(dir: &StackDir, supervisor: u32) -> bool {
-    let file = StackFile::read(dir).ok().flatten();
-    file.is_some_and(|file| file.ready && file.supervisor.is_some_and(|process| process.pid == supervisor))
+/// The stack of this supervisor, once it has come up.
+fn came_up(dir: &StackDir, supervisor: u32) -> Option<StackFile> {
+    let file = StackFile::read(dir).ok().flatten()?;
+    (file.is_up() && file.supervisor.is_some_and(|process| process.pid == supervisor)).then_some(file)
 }
 
 fn show(said: &mut File) -> Result<()> {

@@ -43,7 +43,7 @@ pub(crate) fn supervise(
         stop_after_failure(&mut supervisor, &error)?;
         return Err(error);
     }
-    announce(dir, &plan, began);
+    announce(dir, &plan, began, &supervisor.file.stuck);
     let signal = match supervisor.watch() {
         Ok(signal) => signal,
         Err(error) => {
@@ -67,6 +67,7 @@ fn stack_file(plan: &Plan, last: &StackFile) -> StackFile {
     StackFile {
         url: nginx::url(plan.nginx),
         ready: false,
+        stuck: Vec::new(),
         supervisor: Identity::of_this_process(),
         brokers: plan.brokers.clone(),
         mongo: plan.mongo_uri.clone(),
@@ -126,14 +127,16 @@ fn stop_after_failure(supervisor: &mut Supervisor, error: &anyhow::Error) -> Res
 
 fn farewell(supervisor: &mut Supervisor) -> Result<()> {
     supervisor.file.ready = false;
+    supervisor.file.stuck.clear();
     supervisor.file.supervisor = None;
     supervisor.file.parts.clear();
     supervisor.write_file()
 }
 
-fn announce(dir: &StackDir, plan: &Plan, began: Instant) {
+fn announce(dir: &StackDir, plan: &Plan, began: Instant, stuck: &[u16]) {
     let url = nginx::url(plan.nginx);
-    say::print(format_args!("\nPassbook is ready: {url}  ({})\n", say::seconds(began.elapsed())));
+    let word = if stuck.is_empty() { "ready" } else { "up, but not ready" };
+    say::print(format_args!("\nPassbook is {word}: {url}  ({})\n", say::seconds(began.elapsed())));
     say::print(format_args!("  curl -i {url}/transaction -H 'content-type: application/json' \\"));
     say::print(format_args!(
         "    -d '{{\"type\":\"deposit\",\"account\":\"bob\",\"amount\":2500,\"currency\":\"EUR\"}}'"
@@ -145,6 +148,7 @@ fn announce(dir: &StackDir, plan: &Plan, began: Instant) {
     }
     say::print("");
     say::print(format_args!("Ctrl-C or `cargo dev down` settles what is in the log and stops it."));
+    super::settles::complain(dir, stuck);
 }
 
 fn what_stays(plan: &Plan) -> &'static str {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ledger::{AccountId, Outcome, TransactionId};
+use ledger::{AccountId, Generation, Offset, Outcome, Partition, TransactionId};
 use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
@@ -54,6 +54,11 @@ impl Reading for MemoryStore {
         let entries = state.entries_of(id).rev().filter(|entry| entry.sequence < before);
         let outcomes = entries.map(|entry| Outcome { account: id.clone(), entry: entry.clone() });
         Ok(Some(outcomes.take(limit.min(MAX_STATEMENT_LIMIT)).collect()))
+    }
+
+    async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {
+        let state = self.books.readable()?;
+        Ok(state.fences.values().map(|fence| (fence.partition, (fence.generation, fence.next_offset))).collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

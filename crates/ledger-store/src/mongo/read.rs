@@ -3,6 +3,7 @@
 use ledger::{AccountId, COMMANDS, Outcome, TransactionId, page_number};
 use mongodb::bson::{RawDocumentBuf, doc};
 
+use super::entries::Near;
 use super::rows::each;
 use super::{Mongo, MongoStore, committed};
 use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT};
@@ -50,9 +51,32 @@ impl Mongo {
 
     /// What became of a command whose partition's fence is known to have passed it.
     pub(super) async fn look_up_passed(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
-        if let Some(outcome) = self.find_outcome(id).await? {
-            return Ok(Lookup::Settled(outcome));
+        match self.find_outcome(id).await? {
+            Some(outcome) => Ok(Lookup::Settled(outcome)),
+            None => self.look_up_unbooked(id).await,
         }
+    }
+
+    /// What became of commands whose partitions' fences are known to have passed them, in their order, by as many reads
+    /// as one of them takes; a turned page and a record that nobody could read cost one more each.
+    pub(super) async fn look_up_all_passed(&self, ids: &[TransactionId]) -> Result<Vec<Lookup>, StoreError> {
+        let mut near = self.find_near(ids).await?;
+        let is_missing = |near: &Near, id: &TransactionId| !near.outcomes.contains_key(&id.position);
+        let missing: Vec<_> = ids.iter().filter(|id| is_missing(&near, id)).cloned().collect();
+        self.find_in_turned_pages(&missing, &mut near).await?;
+        let mut lookups = Vec::with_capacity(ids.len());
+        for id in ids {
+            // Two may ask for one.
+            let outcome = near.outcomes.get(&id.position).filter(|outcome| outcome.account == id.account).cloned();
+            lookups.push(match outcome {
+                Some(outcome) => Lookup::Settled(outcome),
+                None => self.look_up_unbooked(id).await?,
+            });
+        }
+        Ok(lookups)
+    }
+
+    async fn look_up_unbooked(&self, id: &TransactionId) -> Result<Lookup, StoreError> {
         Ok(match self.find_dead_letter_of(id).await? {
             Some(letter) => Lookup::Unreadable { why: letter.why, recorded_at: letter.recorded_at },
             None => Lookup::NotFound,

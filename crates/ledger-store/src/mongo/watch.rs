@@ -4,6 +4,10 @@
 //! there is no task. A waiter subscribes before it makes sure that the task runs, and the task gives up only under the
 //! lock under which it is started, so no wake-up is lost.
 //!
+//! A look that fails ends every wait: where the store does not answer, waiting on brings nothing, and holds a place that
+//! somebody else needs. While the last look has failed and another is under way, or failed less than [`SIT_OUT`] ago, no
+//! wait begins either; who would wait sees to it that there is another look.
+//!
 //! Bounds: a look takes at most [`PATIENCE`], and the looks become fewer while the fences stand still ([`Pace`]): one
 //! request that waits for what never comes costs five looks a second.
 
@@ -29,6 +33,8 @@ use crate::shape::{FENCES, read_fence};
 
 /// How long a look may take, before it counts as one that has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// For how long a look that failed speaks for the store, when nobody has looked since.
+const SIT_OUT: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; clones watch together.
 #[derive(Debug, Clone)]
@@ -44,8 +50,8 @@ struct Shared {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Fences {
-    places: HashMap<Partition, (Generation, Offset)>,
+pub(super) struct Fences {
+    pub(super) places: HashMap<Partition, (Generation, Offset)>,
     /// Whether the generation was begun, with a fence for each of its partitions.
     are_begun: bool,
 }
@@ -56,8 +62,15 @@ struct Seen {
     /// How often they have been looked at, in vain too.
     looks: u64,
     fences: Fences,
-    /// Why the last look saw nothing.
-    failure: Option<StoreError>,
+    /// Why the last look saw nothing, and when.
+    failure: Option<(StoreError, Instant)>,
+}
+
+impl Seen {
+    /// The failure of a look after so many.
+    fn failure_since(&self, looks: u64) -> Option<StoreError> {
+        self.failure.as_ref().filter(|_| self.looks > looks).map(|(failure, _)| failure.clone())
+    }
 }
 
 /// What a wait has come to.
@@ -80,35 +93,54 @@ impl FenceWatch {
     /// Waits until a partition's fence has passed a position, or the time has come.
     ///
     /// # Errors
-    /// When the time has come and the last look while waiting failed.
+    /// As soon as a look fails; at once where the last one did.
     pub(super) async fn wait(&self, position: Position, until: Instant) -> Result<Waited, StoreError> {
         let mut seen = self.0.seen.subscribe();
         let looks_before = seen.borrow().looks;
-        self.run();
+        if let Some(failure) = self.run() {
+            return Err(failure);
+        }
         let passes = |seen: &Seen| match standing(seen.fences.places.get(&position.partition()).copied(), position) {
             Standing::Passed | Standing::Impossible => true,
             Standing::ToCome => false,
             Standing::NoFence => seen.fences.are_begun,
         };
-        if timeout_at(until, seen.wait_for(passes)).await.is_ok() {
-            return Ok(Waited::Passed);
-        }
+        let ends = |seen: &Seen| passes(seen) || seen.failure_since(looks_before).is_some();
+        drop(timeout_at(until, seen.wait_for(ends)).await);
         let seen = seen.borrow();
-        match &seen.failure {
+        match seen.failure_since(looks_before) {
+            _ if passes(&seen) => Ok(Waited::Passed),
+            Some(failure) => Err(failure),
             // What an earlier look has come to says nothing of now.
-            _ if seen.looks == looks_before => Ok(Waited::Unknown),
-            Some(failure) => Err(failure.clone()),
+            None if seen.looks == looks_before => Ok(Waited::Unknown),
             None => Ok(Waited::InVain),
         }
     }
 
-    fn run(&self) {
+    /// Why it is in vain to ask the store anything, where a look has just shown it; somebody looks again, then.
+    pub(super) fn known_away(&self) -> Option<StoreError> {
+        let has_failed = self.0.seen.borrow().failure.is_some();
+        has_failed.then(|| self.run()).flatten()
+    }
+
+    /// A look of its own.
+    pub(super) async fn look(&self) -> Result<Fences, StoreError> {
+        self.0.look().await
+    }
+
+    /// Has somebody look, and says why waiting for it is in vain, where it is.
+    fn run(&self) -> Option<StoreError> {
         self.0.newcomer.notify_one();
         let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failure, failed_at) = self.0.seen.borrow().failure.clone().unzip();
+        let is_away = *is_running || failed_at.is_some_and(|at| at.elapsed() < SIT_OUT);
         if !*is_running {
             *is_running = true;
+            // What is long past says nothing to those who come while the next look is under way.
+            self.0.seen.send_if_modified(|seen| !is_away && seen.failure.take().is_some());
             tokio::spawn(Arc::clone(&self.0).look_while_somebody_waits());
         }
+        failure.filter(|_| is_away)
     }
 }
 
@@ -137,7 +169,7 @@ impl Shared {
                     have_moved = fences != seen.fences;
                     (seen.fences, seen.failure) = (fences, None);
                 }
-                Err(failure) => seen.failure = Some(failure),
+                Err(failure) => seen.failure = Some((failure, Instant::now())),
             }
         });
         have_moved

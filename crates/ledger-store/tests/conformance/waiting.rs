@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{OnMongo, uri};
+use crate::harness::{Books, OnMongo, uri};
+use crate::log::{Log, command};
 
 /// What stands between a store and the server; it can be cut, or fall silent with its connections open.
 struct Wire {
@@ -79,22 +80,27 @@ async fn an_outage_that_is_over_is_forgotten() {
     assert!(store.await_outcome(&never(), within(1_500)).await.unwrap_err().is_unreachable());
     let wire = Wire::lay(&address).await;
     let every = ConstantBuilder::new().with_delay(Duration::from_millis(20)).with_max_times(500);
-    (|| store.ping()).retry(every).await.unwrap();
-    assert_eq!(store.await_outcome(&never(), Instant::now()).await.unwrap(), Lookup::Accepted);
+    let found = (|| store.await_outcome(&never(), within(50))).retry(every).await.unwrap();
+    assert_eq!(found, Lookup::Accepted);
     wire.cut().await;
 }
 
 /// The driver itself would wait some ten seconds for an answer, until its heartbeat fails.
 #[tokio::test]
-async fn a_server_that_falls_silent_is_a_failure_by_the_time() {
+async fn a_server_that_falls_silent_ends_every_wait() {
     OnMongo::new().await.end().await;
     let wire = Wire::lay("127.0.0.1:0").await;
     let store = store_at(&wire).await;
     assert_eq!(store.await_outcome(&never(), within(50)).await.unwrap(), Lookup::Accepted);
     wire.is_silent.send_replace(true);
-    let waited = timeout(Duration::from_secs(8), store.await_outcome(&never(), within(3_000))).await;
-    let error = waited.expect("the wait ends with its time").unwrap_err();
+    let waited = timeout(Duration::from_secs(20), store.await_outcome(&never(), within(60_000))).await;
+    let error = waited.expect("the wait ends with the look that fails").unwrap_err();
     assert!(error.is_unreachable(), "{error}");
+    let waits = (0..200).map(|_| async { store.await_outcome(&never(), within(60_000)).await });
+    let waited = timeout(Duration::from_secs(1), futures::future::join_all(waits)).await;
+    assert!(waited.expect("no wait begins").iter().all(Result::is_err));
+    let read = timeout(Duration::from_secs(1), store.account(&never().account)).await;
+    assert!(read.expect("nor is it asked anything else").is_err());
     wire.cut().await;
 }
 
@@ -108,4 +114,29 @@ async fn one_who_waits_in_vain_has_the_fences_read_ever_less_often() {
     let looks = mongo.documents("system.profile").count_documents(looks).await.unwrap();
     assert!((1..=12).contains(&looks), "{looks} looks in a second");
     mongo.end().await;
+}
+
+#[tokio::test]
+async fn those_whose_commands_were_settled_at_once_are_answered_by_few_reads() {
+    const WAITERS: usize = 100;
+    let mongo = OnMongo::new().await;
+    let mut log = Log::of(0);
+    let records: Vec<_> = (0..WAITERS).map(|number| log.deposit(&format!("account-{number}"), 1)).collect();
+    let ids: Vec<TransactionId> = records.iter().map(|record| command(record).id()).collect();
+    let waits = ids.iter().map(|id| mongo.store.await_outcome(id, within(20_000)));
+    let settles = async {
+        mongo.database.run_command(doc! { "profile": 2 }).await.unwrap();
+        mongo.store.settle(&records).await;
+    };
+    // Settling reads all accounts at once, too.
+    let (found, ()) = futures::future::join(futures::future::join_all(waits), settles).await;
+    mongo.database.run_command(doc! { "profile": 0 }).await.unwrap();
+    for (id, found) in ids.iter().zip(found) {
+        let Lookup::Settled(outcome) = found.unwrap() else { panic!("{id} is settled") };
+        assert_eq!((&outcome.account, outcome.entry.position), (&id.account, id.position));
+    }
+    let reads = doc! { "op": "query", "command.find": "accounts" };
+    let reads = mongo.documents("system.profile").count_documents(reads).await.unwrap();
+    assert!((2..=8).contains(&reads), "{reads} reads for {WAITERS} who waited");
+    mongo.drop().await;
 }

@@ -2,6 +2,10 @@ use http::StatusCode;
 use ledger_store::StoreError;
 use serde_json::json;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Counter, deposit, post_and_wait};
 
 const FIRST: &str = "alice.000g000000000000";
@@ -144,11 +148,57 @@ async fn books_that_cannot_be_read_keep_no_command_out() {
             assert_eq!(counter.get(path).await.status, status, "{path}");
         }
         let ready = counter.get("/ready").await;
-        assert_eq!(
-            (ready.status, ready.body),
-            (StatusCode::SERVICE_UNAVAILABLE, json!({"log": "ready", "store": "away"}))
-        );
+        assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+        let said = ["log", "store", "settling", "type"].map(|name| ready.body[name].as_str().unwrap().to_owned());
+        assert_eq!(said, ["ready", "away", "unknown", "/problems/not-ready"]);
         let request = post_and_wait(&deposit("alice", 5), 5);
         assert_eq!(counter.send(request).await.status, StatusCode::ACCEPTED);
     }
+}
+
+#[tokio::test]
+async fn who_finds_no_place_to_wait_is_answered_at_once() {
+    let counter = Counter::new();
+    // One place, and somebody has it.
+    let place = counter.door.waits.take().unwrap();
+    let began = Instant::now();
+    let accepted = counter.send(post_and_wait(&deposit("alice", 5), 8)).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED);
+    let found = counter.get(&format!("/transactions/{FIRST}?wait=8")).await;
+    assert_eq!((found.status, &found.body["status"]), (StatusCode::OK, &json!("accepted")));
+    assert!(began.elapsed() < Duration::from_secs(4), "nobody waited");
+    drop(place);
+    let waits = counter.send(post_and_wait(&deposit("alice", 5), 8));
+    let settles = async {
+        counter.await_commands(2).await;
+        counter.settle().await;
+    };
+    assert_eq!(futures::join!(waits, settles).0.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_waits_for_too_long_makes_the_door_not_ready_and_is_named() {
+    let counter = Counter::new();
+    let ready = counter.get("/ready").await;
+    assert_eq!(
+        (ready.status, ready.body),
+        (StatusCode::OK, json!({"log": "ready", "store": "ready", "settling": "ready"}))
+    );
+    let Counter { log, door } = Counter::new();
+    let counter = Counter { log, door: door.bearing(Duration::ZERO) };
+    counter.post(&deposit("alice", 5)).await;
+    let behind = counter.get("/ready").await;
+    assert_eq!(behind.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((&behind.body["type"], &behind.body["settling"]), (&json!("/problems/not-ready"), &json!("behind")));
+    assert_eq!(behind.body["oldest_unsettled"]["partition"], 0);
+    let detail = behind.body["detail"].as_str().unwrap();
+    assert!(detail.contains("partition 0") && detail.contains("has waited"), "{detail}");
+}
+
+#[tokio::test]
+async fn however_many_ask_whether_all_is_ready_the_last_look_is_told() {
+    let counter = Counter::new();
+    assert_eq!(counter.get("/ready").await.status, StatusCode::OK);
+    counter.door.accounts.fail_reads(Some(StoreError::Setup("damaged".to_owned())));
+    assert_eq!(counter.get("/ready").await.status, StatusCode::OK, "within a second of the last look");
 }

@@ -46,7 +46,7 @@ impl<S: Settling> Bench<S> {
         let event = json!({ "eventSource": "aws:SelfManagedKafka", "records": partitions }).to_string();
         let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
         let event = serde_json::from_str(&event).unwrap();
-        let response = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+        let (response, _report) = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
         let identifiers = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
         identifiers.map(|item| format!("{}@{}", item.partition, item.offset)).collect()
     }
@@ -250,7 +250,7 @@ async fn only_the_topic_of_the_books_is_settled() {
     let event = json!({ "records": { "mirror.passbook.commands-0": [deposit(0, "alice")] } }).to_string();
     let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
     let event = serde_json::from_str(&event).unwrap();
-    let response = bench.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+    let (response, _) = bench.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
     assert_eq!(response.batch_item_failures.len(), 1);
     assert_eq!(bench.published(), [""; 0]);
 }

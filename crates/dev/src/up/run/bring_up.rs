@@ -1,7 +1,7 @@
-//! Starts the parts in the order they need each other, and ends with a first deposit settled.
+//! Starts the parts in the order they need each other, and ends with a first deposit settled, and every partition.
 
 use super::super::plan::{BrokerPlan, Plan};
-use super::super::{Functions, UpArgs, first_deposit};
+use super::super::{Functions, UpArgs, first_deposit, settles};
 use crate::operator::Operator;
 use crate::part::lambda_local::{FURTHER_BACK_ENDS, Parameters, poller};
 use crate::part::{cargo_lambda, gateway, kafka, lambda_local, mongod, nginx, tansu};
@@ -43,8 +43,10 @@ pub(crate) fn bring_up(
     supervisor.launch(nginx::part(dir, plan.nginx)?)?;
     supervisor.await_ready(nginx::NAME)?;
     first_deposit::settle(supervisor, &nginx::url(plan.nginx), functions)?;
+    supervisor.file.stuck =
+        settles::every_partition(supervisor, &Operator::new(workspace, &plan.brokers, &plan.mongo_uri))?;
     supervisor.check_start()?;
-    supervisor.file.ready = true;
+    supervisor.file.ready = supervisor.file.stuck.is_empty();
     supervisor.write_file()
 }
 
