@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     let Args { seeds, from } = Args::parse();
     match simulation::first_wrong(from..from.saturating_add(seeds), Plant::Nothing) {
         None => {
-            println!("{seeds} seeds from {from} on: every accepted command has its outcome, the books are those of one fold");
+            println!(
+                "{seeds} seeds from {from} on: every accepted command has its outcome, the books are those of one fold"
+            );
             ExitCode::SUCCESS
         }
         Some((seed, wrong)) => {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{
-    Account, AccountId, ContraAccount, ContraId, Outcome, Partition, Position, Timestamp, TransactionId, Worksheet, settle,
+    Account, AccountId, ContraAccount, ContraId, Outcome, Partition, Position, Timestamp, TransactionId, Worksheet,
+    settle,
 };
 use ledger_store::{Lookup, Reading};
 use serde_json::Value;

@@ -2,7 +2,9 @@
 
 use crate::up::UpArgs;
 use crate::workspace::Workspace;
-use crate::{bench, check, docs, down, env, invoke, load, logs, package, readme, record, replay, status, test, up};
+use crate::{
+    bench, check, docs, down, env, invoke, load, logs, package, readme, record, replay, simulate, status, test, up,
+};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -50,6 +52,8 @@ enum Command {
     Load(load::LoadArgs),
     /// Measure one part by itself
     Bench(bench::BenchArgs),
+    /// Simulate settling under faults, a seed at a time; says the first seed that goes wrong
+    Simulate(simulate::SimulateArgs),
     /// Make the packages that go to AWS, for arm64 and x86_64, with their sizes and checksums
     Package(package::PackageArgs),
     /// Check template.yaml, nginx/, compose.yaml and localstack/ with the programs they are written for
@@ -90,6 +94,7 @@ impl Cli {
             Some(Command::Record(args)) => record::run(&workspace, &args),
             Some(Command::Load(args)) => load::run(&workspace, &args),
             Some(Command::Bench(args)) => bench::run(&workspace, &args),
+            Some(Command::Simulate(args)) => simulate::run(&workspace, &args),
             Some(Command::Package(args)) => package::run(&workspace, &args),
             Some(Command::Check(args)) => check::run(&workspace, &args),
             Some(Command::Docs(args)) => docs::run(&workspace, &args),

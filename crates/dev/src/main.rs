@@ -33,6 +33,7 @@ mod record;
 mod replay;
 mod samples;
 mod say;
+mod simulate;
 mod stack;
 mod status;
 mod steps;

@@ -80,7 +80,8 @@ async fn an_outage_that_is_over_is_forgotten() {
     assert!(store.await_outcome(&never(), within(1_500)).await.unwrap_err().is_unreachable());
     let wire = Wire::lay(&address).await;
     let every = ConstantBuilder::new().with_delay(Duration::from_millis(20)).with_max_times(500);
-    let found = (|| store.await_outcome(&never(), within(50))).retry(every).await.unwrap();
+    let id = never();
+    let found = (|| store.await_outcome(&id, within(50))).retry(every).await.unwrap();
     assert_eq!(found, Lookup::Accepted);
     wire.cut().await;
 }

@@ -5,14 +5,7 @@ fn end(partition: u16, end: u64) -> PartitionEnd {
 }
 
 fn fence(partition: u16, next_offset: u64) -> Fence {
-    Fence {
-        topic: COMMANDS.to_owned(),
-        partition,
-        generation: 1,
-        next_offset,
-        last_recorded_at: Timestamp::from_epoch_ms(0),
-        began_at: None,
-    }
+    Fence { next_offset, ..Fence::at_beginning(COMMANDS, partition, 1, None) }
 }
 
 #[test]
