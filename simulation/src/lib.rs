@@ -1,13 +1,13 @@
 //! The whole path of a command, from the log into the books and out to `passbook.outcomes`, simulated: the settler's own logic
 //! and the store's own rules, driven by one seed over models of what they stand on.
 //!
-//! - [`log`]: a log whose broker's clock is wrong now and then, with markers of Kafka's transactions and bytes that nobody
-//!   can read; what it acknowledges to the door is accepted.
+//! - [`log`]: a log whose broker's clock is wrong now and then, with bytes that nobody can read; what it acknowledges to the
+//!   door is accepted.
 //! - [`books`]: the books in memory behind faults: MongoDB away, conflicts, transactions too large, commits of which nobody
 //!   knows, pauses longer than the server waits, and a crash before or after any step.
 //! - [`outcomes`]: the topic of outcomes, which takes some of a batch and then fails.
-//! - [`world`]: two settlers, an event source that delivers, repeats, overlaps and gives up, and time, which passes only when
-//!   the world says so.
+//! - [`world`]: two settlers, an event source that delivers, repeats and overlaps, and time, which passes only when the world
+//!   says so.
 //!
 //! Then everything heals, the event source delivers until all is settled, and the [`oracle`] looks: every accepted command
 //! has one outcome, published, and always the same one; the books equal one fold of the log, digest by digest; debits equal

@@ -10,14 +10,6 @@ pub(crate) const GENERATION: Generation = 1;
 /// Two an account for each partition, and one that no deposit opens.
 const ACCOUNTS: [[&str; 3]; 2] = [["alice", "bob", "nobody"], ["carol", "dave", "no-one"]];
 
-/// What stands at an offset.
-#[derive(Debug, Clone)]
-pub(crate) enum Slot {
-    Record(Record),
-    /// The marker of a transaction of Kafka's: no reader ever sees it.
-    Marker,
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) key: Vec<u8>,
@@ -27,7 +19,7 @@ pub(crate) struct Record {
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) partitions: [Vec<Slot>; PARTITIONS as usize],
+    pub(crate) partitions: [Vec<Record>; PARTITIONS as usize],
     /// What the door has told its clients.
     pub(crate) accepted: Vec<TransactionId>,
     /// How far the broker's clock is from the true time, in milliseconds.
@@ -45,7 +37,7 @@ impl Log {
             value: encode(&command, GENERATION),
             time: Timestamp::from_epoch_ms(now.epoch_ms() + self.skew_ms),
         };
-        let offset = self.push(partition, Slot::Record(record));
+        let offset = self.push(partition, record);
         self.accepted.push(TransactionId { account, position: position(partition, offset) });
     }
 
@@ -54,17 +46,13 @@ impl Log {
         let partition = rng.u16(..PARTITIONS);
         let value = pick(rng, &["[1,1,null]", "\u{feff}{}", "{\"v\":2}", ""]).as_bytes().to_vec();
         let time = Timestamp::from_epoch_ms(now.epoch_ms() + self.skew_ms);
-        self.push(partition, Slot::Record(Record { key: b"alice".to_vec(), value, time }));
+        self.push(partition, Record { key: b"alice".to_vec(), value, time });
     }
 
-    pub(crate) fn mark(&mut self, rng: &mut Rng) {
-        self.push(rng.u16(..PARTITIONS), Slot::Marker);
-    }
-
-    fn push(&mut self, partition: Partition, slot: Slot) -> Offset {
-        let slots = &mut self.partitions[usize::from(partition)];
-        slots.push(slot);
-        slots.len() as Offset - 1
+    fn push(&mut self, partition: Partition, record: Record) -> Offset {
+        let records = &mut self.partitions[usize::from(partition)];
+        records.push(record);
+        records.len() as Offset - 1
     }
 
     fn command(&self, rng: &mut Rng, partition: Partition, account: AccountId) -> NewCommand {
@@ -98,16 +86,8 @@ impl Log {
 
     /// The records of a partition from an offset on, at most so many.
     pub(crate) fn read(&self, partition: Partition, from: Offset, most: usize) -> Vec<(Offset, Record)> {
-        let slots = self.partitions[usize::from(partition)].iter().zip(0..).skip(from as usize);
-        let record = |(slot, offset): (&Slot, Offset)| match slot {
-            Slot::Record(record) => Some((offset, record.clone())),
-            Slot::Marker => None,
-        };
-        slots.filter_map(record).take(most).collect()
-    }
-
-    pub(crate) fn end(&self, partition: Partition) -> Offset {
-        self.partitions[usize::from(partition)].len() as Offset
+        let records = self.partitions[usize::from(partition)].iter().zip(0..).skip(from as usize);
+        records.map(|(record, offset)| (offset, record.clone())).take(most).collect()
     }
 
     /// The commands of a partition, in its order.

@@ -131,13 +131,11 @@ impl World {
                     self.log.accept(&mut self.rng, now);
                 }
             }
-            30..34 => self.log.write_junk(&mut self.rng, now),
-            34..37 => self.log.mark(&mut self.rng),
+            30..37 => self.log.write_junk(&mut self.rng, now),
             37..40 => self.log.skew_ms = [0, 0, -90_000, 120_000, 600_000][self.rng.usize(..5)],
             40..72 => self.deliver_next(),
             72..80 => self.deliver_again(),
-            80..83 => self.crash(),
-            83..85 => self.give_up(),
+            80..85 => self.crash(),
             _ => sleep(Duration::from_millis(self.rng.u64(1..20_000))).await,
         }
         self.collect(Duration::from_millis(1)).await;
@@ -194,15 +192,7 @@ impl World {
         self.environments[at] = environment;
     }
 
-    /// The event source throws a batch away, as AWS does after its last retry.
-    fn give_up(&mut self) {
-        let partition = self.rng.u16(..PARTITIONS);
-        let committed = &mut self.committed[usize::from(partition)];
-        *committed = (*committed + self.rng.u64(1..6)).min(self.log.end(partition));
-    }
-
-    /// Nothing fails any more, the clocks are right, and an operator sets the event source back to the fences. Then all is
-    /// settled.
+    /// Nothing fails any more and the clocks are right. Then all is settled.
     async fn heal(&mut self) -> Result<(), Wrong> {
         self.is_healed = true;
         self.outcomes.heal();
@@ -213,9 +203,6 @@ impl World {
         self.environments = vec![self.environment()];
         // Longer than any pause, any transaction, and any clock that is ahead.
         self.collect(Duration::from_secs(3_600)).await;
-        for fence in self.store().fences() {
-            self.committed[usize::from(fence.partition)] = fence.next_offset;
-        }
         // One more command each, so that what came before it is looked after.
         let now = self.now();
         for _ in 0..8 {
