@@ -90,10 +90,12 @@ impl Log {
         records.map(|(record, offset)| (offset, record.clone())).take(most).collect()
     }
 
-    /// The commands of a partition, in its order.
+    /// The commands of a partition, in its order, each with the partition's time when it came: no record's is later.
     pub(crate) fn commands(&self, partition: Partition) -> Vec<Command> {
+        let mut latest = Timestamp::from_epoch_ms(0);
         let read = |(offset, record): (Offset, Record)| {
-            let place = Place { partition, offset, recorded_at: record.time };
+            latest = latest.max(record.time);
+            let place = Place { partition, offset, recorded_at: latest };
             decode(place, Some(&record.key), Some(&record.value)).ok()
         };
         self.read(partition, 0, usize::MAX).into_iter().filter_map(read).collect()

@@ -103,6 +103,12 @@ async fn check_books(world: &World, fold: &Fold) -> Result<(), Wrong> {
             return Err(format!("{id} is {found:?}, and in one fold {expected:?}"));
         }
     }
+    let mut contra = fold.contra.clone();
+    contra.sort_unstable_by_key(|contra| contra.id);
+    let found = world.store().contra_accounts();
+    if found != contra {
+        return Err(format!("the contra accounts are {found:?}, and in one fold {contra:?}"));
+    }
     for fence in world.store().fences() {
         let records = world.log.partitions[usize::from(fence.partition)].len() as u64;
         if fence.applied() != records {

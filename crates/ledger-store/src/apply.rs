@@ -178,11 +178,11 @@ impl<B: Books> Store<B> {
         let mut worksheet = self.gather(transaction, task, &decided.commands(), continuation.clock).await?;
         self.meter.lap(Step::Read, mark);
         task.check_time()?;
-        let outcomes = settle(&mut worksheet, decided.commands().into_iter().cloned())?;
+        let outcomes = settle(&mut worksheet, decided.timed_commands())?;
         let applied = decided.in_order(batch.partition, continuation.generation, outcomes)?;
         let changes = worksheet.into_changes()?;
         if let Some(unsound) = changes.accounts.iter().find_map(|change| change.after.check().err()) {
-            return Err(ApplyFailure::Unsound(unsound).into());
+            return Err(ApplyFailure::Unsound(Box::new(unsound)).into());
         }
         self.meter.lap(Step::Fold, mark);
         let work = Work {

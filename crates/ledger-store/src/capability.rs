@@ -58,11 +58,14 @@ pub trait Reading: Send + Sync {
     ) -> impl Future<Output = Result<Option<Vec<Outcome>>, StoreError>> + Send;
 
     /// How far each partition of the log that something was applied of is settled: its generation and next offset.
-    fn progress(&self) -> impl Future<Output = Result<Vec<(Partition, (Generation, Offset))>, StoreError>> + Send;
+    fn progress(&self) -> impl Future<Output = Result<Progress, StoreError>> + Send;
 
     /// Whether the store answers.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
+
+/// Partitions with their generation and next offset.
+pub type Progress = Vec<(Partition, (Generation, Offset))>;
 
 /// What the store knows of a transaction id.
 #[derive(Debug, Clone, PartialEq, Eq)]

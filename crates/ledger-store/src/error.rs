@@ -165,7 +165,7 @@ pub enum ApplyFailure {
     NotRead(#[from] NotRead),
     /// A fault of this program: the account that the batch would have made cannot be. Nothing was kept.
     #[error("the batch would leave an account that cannot be: {0}")]
-    Unsound(#[from] Unsound),
+    Unsound(Box<Unsound>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -35,7 +35,7 @@ mod store;
 pub use audit::{Checked, Difference};
 pub use batch::{Applied, AppliedOutcome, Content, DeadLetter, LogRecord, PartitionBatch, Report};
 pub use books::{Books, FoundAccounts, Transaction, WantedAccounts, Work};
-pub use capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT, Reading, Settling};
+pub use capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT, Progress, Reading, Settling};
 pub use config::{ConfigProblems, StoreConfig};
 pub use error::{ApplyError, ApplyFailure, GenerationError, StoreError};
 pub use fence::{EarlierGeneration, Fence, FenceFault, FenceMove};

@@ -10,7 +10,7 @@ mod transaction;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ledger::{Generation, Offset, Partition, Position, Timestamp};
+use ledger::{ContraAccount, Generation, Offset, Partition, Position, Timestamp};
 use tokio::sync::Notify;
 
 use crate::batch::{Applied, LogRecord};
@@ -58,6 +58,11 @@ impl MemoryStore {
     /// The fence of every partition that has one.
     pub fn fences(&self) -> Vec<Fence> {
         self.books.shelf().state.fences.values().cloned().collect()
+    }
+
+    /// The contra accounts, in the order of their ids.
+    pub fn contra_accounts(&self) -> Vec<ContraAccount> {
+        self.books.shelf().state.contra.values().cloned().collect()
     }
 
     /// Begins a generation, as [`MongoStore::begin_generation`](crate::MongoStore::begin_generation) does.

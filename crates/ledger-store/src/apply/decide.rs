@@ -26,6 +26,16 @@ impl<'a> Decided<'a> {
         self.records.iter().filter_map(|record| self.command(record)).collect()
     }
 
+    /// The same, each with the time of the partition when it came: that of a record which is set aside counts, too. The
+    /// fence keeps it as well, so that the log gives the same books however it is cut.
+    pub(super) fn timed_commands(&self) -> impl Iterator<Item = Command> {
+        let mut latest = None;
+        self.records.iter().filter_map(move |record| {
+            latest = latest.max(Some(record.recorded_at));
+            Some(Command { recorded_at: latest?, ..self.command(record)?.clone() })
+        })
+    }
+
     fn command<'r>(&self, record: &'r LogRecord) -> Option<&'r Command> {
         record.command().filter(|command| command.position.generation() == self.generation)
     }

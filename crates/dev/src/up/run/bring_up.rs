@@ -161,6 +161,13 @@ fn watch_functions(
     Ok(nginx::Behind::gateway(gateway_port))
 }
 
+/// What the functions are told beside what the template says. The embedded broker knows no time of its own: it takes that of
+/// whoever writes a record.
+fn variables(args: &UpArgs, plan: &Plan) -> Vec<String> {
+    let writers_time = matches!(plan.broker, BrokerPlan::Tansu(_)).then(|| "ACCEPT_WRITERS_TIME=true".to_owned());
+    writers_time.into_iter().chain(args.env.iter().cloned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,11 +182,4 @@ mod tests {
             assert_eq!(without_password(uri), shown);
         }
     }
-}
-
-/// What the functions are told beside what the template says. The embedded broker knows no time of its own: it takes that of
-/// whoever writes a record.
-fn variables(args: &UpArgs, plan: &Plan) -> Vec<String> {
-    let writers_time = matches!(plan.broker, BrokerPlan::Tansu(_)).then(|| "ACCEPT_WRITERS_TIME=true".to_owned());
-    writers_time.into_iter().chain(args.env.iter().cloned()).collect()
 }
