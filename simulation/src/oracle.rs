@@ -52,7 +52,7 @@ fn fold(world: &World) -> Result<Fold, Wrong> {
         for command in &commands {
             worksheet.add_absent_account(command.account.clone());
             if let Some(money) = command.action.money() {
-                add_contra(&mut worksheet, ContraId { currency: money.currency, partition });
+                worksheet.add_contra(ContraAccount::open(ContraId { currency: money.currency, partition }));
             }
             if let Some(idempotency) = &command.idempotency {
                 worksheet.add_key(command.account.clone(), idempotency.key.clone(), None);
@@ -68,10 +68,6 @@ fn fold(world: &World) -> Result<Fold, Wrong> {
         fold.contra.extend(changes.contra);
     }
     Ok(fold)
-}
-
-fn add_contra(worksheet: &mut Worksheet, id: ContraId) {
-    worksheet.add_contra(ContraAccount::open(id));
 }
 
 /// Every accepted command has an outcome, and it is that of the fold.

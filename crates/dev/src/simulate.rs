@@ -20,7 +20,7 @@ pub(crate) struct SimulateArgs {
 pub(crate) fn run(workspace: &Workspace, args: &SimulateArgs) -> Result<ExitCode> {
     machine::provide(&machine::BUILDING)?;
     let mut cargo = build::cargo(workspace);
-    cargo.args(["run", "--quiet", "--release", "--package", "simulation", "--"]);
+    cargo.args(["run", "--quiet", "--release", "--bin", "simulation", "--"]);
     cargo.args(["--seeds", &args.seeds.to_string(), "--from", &args.from.to_string()]);
     Ok(exit::when(cargo.status().context("cannot run cargo")?.success()))
 }

@@ -1,4 +1,4 @@
-//! Applies a batch of one partition, in prefixes ([`PrefixSize`]); for each, five steps in one transaction:
+//! Applies a batch of one partition, in prefixes ([`PrefixSize`](crate::prefix::PrefixSize)); for each, five steps in one transaction:
 //!
 //! 1. Move the fence, and learn where it stood: one command both reads it and takes it, so of two settlers of one
 //!    partition the second fails at once. [`judge`] says how the records continue what has been applied.
@@ -18,6 +18,8 @@ mod decide;
 mod gather;
 mod task;
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, Instant as StopWatch};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -30,7 +32,6 @@ use crate::batch::{AppliedOutcome, LogRecord, PartitionBatch, Report};
 use crate::books::{Books, Transaction, Work};
 use crate::error::ApplyFailure;
 use crate::fence::{Circumstances, Continuation, FenceFault, FenceMove, judge, run_length, voids_passed};
-use crate::prefix::PrefixSize;
 use crate::spent::Step;
 use crate::store::Store;
 
@@ -85,8 +86,10 @@ impl<B: Books> Store<B> {
             Err(_) => Some(task.out_of_time()),
         };
         if let Some(ApplyFailure::OutOfTime { .. }) = failure {
-            let attempted = task.attempted();
-            self.resize(task.batch.partition, |size| size.halve(attempted));
+            // Where nothing was attempted, nothing was too large.
+            if let Some(attempted) = task.attempted() {
+                self.resize(task.batch.partition, |size| size.halve(attempted));
+            }
         }
         task.report(failure)
     }
@@ -106,13 +109,10 @@ impl<B: Books> Store<B> {
                     (from, sound, delays) = (from + length, usize::MAX, backoff().build());
                 }
                 Err(NotDone::Sound(records)) => sound = records,
-                Err(NotDone::Failed(ApplyFailure::Store(error))) if error.smaller_helps() => {
-                    self.resize(partition, |size: &mut PrefixSize| size.halve(length));
-                    let Some(delay) = delays.next() else { return Err(error.into()) };
-                    task.note(&error, delay);
-                    sleep(delay).await;
-                }
                 Err(NotDone::Failed(ApplyFailure::Store(error))) if error.retry_helps() => {
+                    if error.smaller_helps() {
+                        self.resize(partition, |size| size.halve(length));
+                    }
                     let Some(delay) = delays.next() else { return Err(error.into()) };
                     task.note(&error, delay);
                     sleep(delay).await;
@@ -174,12 +174,12 @@ impl<B: Books> Store<B> {
             return Ok(Done { continuation, applied: Vec::new() });
         }
         task.check_time()?;
-        let decided = Decided::all(new, continuation.generation);
+        let decided = Decided::all(new, batch.partition, continuation.generation);
         let mut worksheet = self.gather(transaction, task, &decided.commands(), continuation.clock).await?;
         self.meter.lap(Step::Read, mark);
         task.check_time()?;
         let outcomes = settle(&mut worksheet, decided.timed_commands())?;
-        let applied = decided.in_order(batch.partition, continuation.generation, outcomes)?;
+        let applied = decided.in_order(outcomes)?;
         let changes = worksheet.into_changes()?;
         if let Some(unsound) = changes.accounts.iter().find_map(|change| change.after.check().err()) {
             return Err(ApplyFailure::Unsound(Box::new(unsound)).into());
@@ -190,7 +190,7 @@ impl<B: Books> Store<B> {
             partition: batch.partition,
             changes,
             unbooked: applied.iter().filter_map(AppliedOutcome::unbooked).cloned().collect(),
-            dead_letters: decided.dead_letters(batch.partition, continuation.generation),
+            dead_letters: applied.iter().filter_map(AppliedOutcome::dead_letter).collect(),
             voids: voids_passed(continuation.found_at..to.next_offset, new.len()),
             settled_at,
             keys_swept_at: settled_at.plus(self.terms.policy.key_lifetime).plus(KEYS_OUTLAST),
@@ -212,7 +212,7 @@ impl<B: Books> Store<B> {
         }
         let (partition, generation) = (task.batch.partition, continuation.generation);
         let found = self.books.find_applied(partition, generation, records).await?;
-        let mut found: std::collections::HashMap<_, _> = found.into_iter().collect();
+        let mut found: HashMap<_, _> = found.into_iter().collect();
         let outcome = |record: &LogRecord| {
             let position = record.position(generation, partition);
             let applied = found.remove(&position).ok_or(ApplyFailure::OutcomeMissing(position))?;
@@ -232,6 +232,6 @@ impl NotDone {
 }
 
 /// The offsets before a batch that nobody has said to be published.
-fn unpublished(first: Offset, continuation: &Continuation) -> Option<std::ops::Range<Offset>> {
+fn unpublished(first: Offset, continuation: &Continuation) -> Option<Range<Offset>> {
     (continuation.published < first).then_some(continuation.published..first)
 }

@@ -131,6 +131,14 @@ impl AppliedOutcome {
             Applied::Settled(_) | Applied::Unreadable(_) => None,
         }
     }
+
+    /// The record as it is set aside, and where it stands.
+    pub(crate) fn dead_letter(&self) -> Option<(Position, DeadLetter)> {
+        match &self.applied {
+            Applied::Unreadable(letter) => Some((self.position, letter.clone())),
+            Applied::Settled(_) => None,
+        }
+    }
 }
 
 impl LogRecord {

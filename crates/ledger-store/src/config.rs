@@ -82,15 +82,15 @@ impl StoreConfig {
             Some(_) => problems.push(format!("IDEMPOTENCY_KEY_LIFETIME_DAYS is not a number from 1 to {MOST_DAYS}")),
             None => {}
         }
-        match set("FIRST_DEPOSIT_OPENS_ACCOUNT").map(|text| text.parse()) {
-            Some(Ok(opens)) => config.terms.policy.first_deposit_opens_account = opens,
-            Some(Err(_)) => problems.push("FIRST_DEPOSIT_OPENS_ACCOUNT is neither true nor false".to_owned()),
-            None => {}
-        }
-        match set("ACCEPT_WRITERS_TIME").map(|text| text.parse()) {
-            Some(Ok(accepts)) => config.terms.accepts_writers_time = accepts,
-            Some(Err(_)) => problems.push("ACCEPT_WRITERS_TIME is neither true nor false".to_owned()),
-            None => {}
+        for (name, flag) in [
+            ("FIRST_DEPOSIT_OPENS_ACCOUNT", &mut config.terms.policy.first_deposit_opens_account),
+            ("ACCEPT_WRITERS_TIME", &mut config.terms.accepts_writers_time),
+        ] {
+            match set(name).map(|text| text.parse()) {
+                Some(Ok(is_set)) => *flag = is_set,
+                Some(Err(_)) => problems.push(format!("{name} is neither true nor false")),
+                None => {}
+            }
         }
         if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
     }

@@ -320,7 +320,7 @@ impl Fence {
 
 /// Where a position is, as seen from its partition's fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Whereabouts {
     /// The fence has left it behind, settled or not: with the next generation, what was not settled of this one never will
     /// be.
     Passed,
@@ -330,13 +330,13 @@ pub(crate) enum Standing {
     NoFence,
 }
 
-pub(crate) fn standing(fence: Option<(Generation, Offset)>, position: Position) -> Standing {
-    let Some((generation, next_offset)) = fence else { return Standing::NoFence };
+pub(crate) fn whereabouts(fence: Option<(Generation, Offset)>, position: Position) -> Whereabouts {
+    let Some((generation, next_offset)) = fence else { return Whereabouts::NoFence };
     match position.generation() {
-        0 => Standing::Impossible,
-        its if its > generation => Standing::Impossible,
-        its if its == generation && position.offset() >= next_offset => Standing::ToCome,
-        _ => Standing::Passed,
+        0 => Whereabouts::Impossible,
+        its if its > generation => Whereabouts::Impossible,
+        its if its == generation && position.offset() >= next_offset => Whereabouts::ToCome,
+        _ => Whereabouts::Passed,
     }
 }
 

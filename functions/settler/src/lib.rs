@@ -26,6 +26,6 @@ mod settler;
 
 pub use deadline::Deadlines;
 pub use event::{KafkaEvent, PartitionName, PartitionRecords, Record};
-pub use metrics::Report;
+pub use metrics::Metrics;
 pub use response::{BatchItemFailure, BatchResponse, ItemIdentifier};
 pub use settler::{PUBLISH_TIMEOUT, Settler};

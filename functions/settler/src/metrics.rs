@@ -22,7 +22,7 @@ const DIMENSION: &str = "FunctionName";
 
 /// What became of the partitions of a delivery.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct Metrics {
     settled: u64,
     refused: BTreeMap<&'static str, u64>,
     unreadable: u64,
@@ -32,7 +32,7 @@ pub struct Report {
     oldest_unsettled: Option<Timestamp>,
 }
 
-impl Report {
+impl Metrics {
     /// Of a partition whose records, with these times, are to be delivered again.
     pub(crate) fn of_failed(recorded_at: &[Timestamp]) -> Self {
         Self { failing: 1, oldest_unsettled: recorded_at.iter().copied().min(), ..Self::default() }
@@ -41,13 +41,13 @@ impl Report {
     /// Of a partition whose records, with these times, all have an outcome.
     pub(crate) fn of_settled(outcomes: &[AppliedOutcome], recorded_at: &[Timestamp]) -> Self {
         let new = outcomes.iter().zip(recorded_at).filter(|(outcome, _)| !outcome.redelivered);
-        let mut report = Self { oldest_unsettled: new.map(|(_, at)| *at).min(), ..Self::default() };
-        outcomes.iter().for_each(|outcome| report.count(outcome));
-        report
+        let mut metrics = Self { oldest_unsettled: new.map(|(_, at)| *at).min(), ..Self::default() };
+        outcomes.iter().for_each(|outcome| metrics.count(outcome));
+        metrics
     }
 
-    pub(crate) fn sum(reports: impl IntoIterator<Item = Self>) -> Self {
-        reports.into_iter().fold(Self::default(), Self::plus)
+    pub(crate) fn sum(all: impl IntoIterator<Item = Self>) -> Self {
+        all.into_iter().fold(Self::default(), Self::plus)
     }
 
     fn plus(mut self, other: Self) -> Self {

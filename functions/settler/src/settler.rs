@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 use crate::deadline::Deadlines;
 use crate::event::{KafkaEvent, PartitionName, PartitionRecords};
 use crate::faults::Faults;
-use crate::metrics::Report as Metrics;
+use crate::metrics::Metrics;
 use crate::partition::{Traces, outcome_records, read};
 use crate::response::{BatchItemFailure, BatchResponse, failures_of};
 
@@ -82,7 +82,7 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         let published = self.publish(&name, &outcomes, traces, deadlines).await;
         let done = if published.is_ok() { outcomes.len() } else { 0 };
         if published.is_ok() && unpublished.is_none() {
-            self.mark_published(&name, &outcomes).await;
+            self.mark_published(&name, &outcomes, deadlines).await;
         }
         if done > 0 {
             log_settled(&name, &outcomes);
@@ -114,13 +114,16 @@ impl<S: Settling, O: OutcomeLog> Settler<S, O> {
         Ok(())
     }
 
-    /// Tells the fence. Where that fails, the same outcomes are published once more: nothing is lost by it.
-    async fn mark_published(&self, name: &PartitionName, outcomes: &[AppliedOutcome]) {
+    /// Tells the fence, in what is left of the time. Where that fails nothing is lost: the fence then says that less is
+    /// published than is.
+    async fn mark_published(&self, name: &PartitionName, outcomes: &[AppliedOutcome], deadlines: Deadlines) {
         let Some(last) = outcomes.last().map(|outcome| outcome.position) else { return };
         let (topic, partition) = (&name.topic, name.partition);
-        let marked = self.store.mark_published(topic, partition, last.generation(), last.offset() + 1).await;
-        if let Err(error) = marked {
-            tracing::debug!(topic, partition, %error, "the fence was not told what is published");
+        let marking = self.store.mark_published(topic, partition, last.generation(), last.offset() + 1);
+        match timeout_at(deadlines.publish, marking).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(topic, partition, %error, "the fence was not told what is published"),
+            Err(_) => tracing::debug!(topic, partition, "there was no time to tell the fence what is published"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What each record of a prefix comes to: a command to be settled, or a dead letter. Here, and nowhere else, is made sure
 //! that every record has one outcome.
 
-use ledger::{Command, Generation, Outcome, Partition, Position};
+use ledger::{Command, Generation, Outcome, Partition};
 
 use crate::batch::{Applied, AppliedOutcome, Content, DeadLetter, LogRecord};
 use crate::error::ApplyFailure;
@@ -13,12 +13,13 @@ const STALE: &str = "the command was written for a generation of the topic that 
 /// Records that have not been applied before, and what is to become of each.
 pub(super) struct Decided<'a> {
     records: &'a [LogRecord],
+    partition: Partition,
     generation: Generation,
 }
 
 impl<'a> Decided<'a> {
-    pub(super) const fn all(records: &'a [LogRecord], generation: Generation) -> Self {
-        Self { records, generation }
+    pub(super) const fn all(records: &'a [LogRecord], partition: Partition, generation: Generation) -> Self {
+        Self { records, partition, generation }
     }
 
     /// The commands that are to be settled, in the order of the log.
@@ -49,25 +50,15 @@ impl<'a> Decided<'a> {
         }
     }
 
-    pub(super) fn dead_letters(&self, partition: Partition, generation: Generation) -> Vec<(Position, DeadLetter)> {
-        let letter = |record: &LogRecord| Some((record.position(generation, partition), self.dead_letter(record)?));
-        self.records.iter().filter_map(letter).collect()
-    }
-
     /// What becomes of the records: `outcomes` has those of the commands, in order.
     ///
     /// # Errors
     /// When they are not one for each: no record may be left without an outcome.
-    pub(super) fn in_order(
-        &self,
-        partition: Partition,
-        generation: Generation,
-        outcomes: Vec<Outcome>,
-    ) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
+    pub(super) fn in_order(&self, outcomes: Vec<Outcome>) -> Result<Vec<AppliedOutcome>, ApplyFailure> {
         let mut outcomes = outcomes.into_iter();
         let mut applied = Vec::with_capacity(self.records.len());
         for record in self.records {
-            let position = record.position(generation, partition);
+            let position = record.position(self.generation, self.partition);
             let became = match self.dead_letter(record) {
                 Some(letter) => Applied::Unreadable(letter),
                 None => {
@@ -86,7 +77,9 @@ impl<'a> Decided<'a> {
 
 #[cfg(test)]
 mod tests {
-    use ledger::{Action, Amount, ContraAccount, ContraId, Money, Offset, Policy, Timestamp, Worksheet, settle};
+    use ledger::{
+        Action, Amount, ContraAccount, ContraId, Money, Offset, Policy, Position, Timestamp, Worksheet, settle,
+    };
 
     use super::*;
 
@@ -124,8 +117,8 @@ mod tests {
     #[test]
     fn every_record_has_its_outcome_in_the_order_of_the_log() {
         let records = records();
-        let decided = Decided::all(&records, 2);
-        let applied = decided.in_order(0, 2, outcomes(&decided)).unwrap();
+        let decided = Decided::all(&records, 0, 2);
+        let applied = decided.in_order(outcomes(&decided)).unwrap();
         assert_eq!(applied.iter().map(|applied| applied.position.offset()).collect::<Vec<_>>(), [0, 1, 2, 3]);
         let letters: Vec<_> = applied.iter().map(|applied| matches!(applied.applied, Applied::Unreadable(_))).collect();
         assert_eq!(letters, [false, true, true, false]);
@@ -134,7 +127,9 @@ mod tests {
     #[test]
     fn a_command_of_a_generation_that_is_over_is_set_aside_with_its_bytes_and_its_id() {
         let records = records();
-        let letters = Decided::all(&records, 2).dead_letters(0, 2);
+        let decided = Decided::all(&records, 0, 2);
+        let applied = decided.in_order(outcomes(&decided)).unwrap();
+        let letters: Vec<_> = applied.iter().filter_map(AppliedOutcome::dead_letter).collect();
         let [(stands_at, stale), (_, unreadable)] = letters.as_slice() else { panic!("{letters:?}") };
         assert_eq!((stands_at.generation(), stale.accepted_as), (2, Some(Position::new(1, 0, 1).unwrap())));
         assert_eq!((&stale.key, &stale.value), (&records[1].key, &records[1].value));
@@ -145,7 +140,7 @@ mod tests {
     #[test]
     fn a_record_without_an_outcome_or_an_outcome_without_a_record_fails_the_batch() {
         let records = records();
-        let decided = Decided::all(&records, 2);
+        let decided = Decided::all(&records, 0, 2);
         let [first, last] = outcomes(&decided).try_into().unwrap();
         for (outcomes, from) in [
             (vec![], 0),
@@ -155,7 +150,7 @@ mod tests {
             (vec![first.clone(), first.clone()], 3),
             (vec![first.clone(), last, first], 0),
         ] {
-            let failure = decided.in_order(0, 2, outcomes).unwrap_err();
+            let failure = decided.in_order(outcomes).unwrap_err();
             assert!(!failure.retry_helps());
             assert!(matches!(failure, ApplyFailure::OutcomeAstray(at) if at.offset() == from), "{failure}, not {from}");
         }

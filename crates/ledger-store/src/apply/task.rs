@@ -24,8 +24,8 @@ pub(super) struct Task {
 struct Progress {
     outcomes: Vec<AppliedOutcome>,
     unpublished: Option<Range<Offset>>,
-    /// How many records the last attempt had.
-    attempted: usize,
+    /// How many records the last attempt had; nothing before the first.
+    attempted: Option<usize>,
     /// Why it failed.
     last: Option<StoreError>,
 }
@@ -40,10 +40,10 @@ impl Task {
     }
 
     pub(super) fn attempt(&self, records: usize) {
-        self.progress().attempted = records;
+        self.progress().attempted = Some(records);
     }
 
-    pub(super) fn attempted(&self) -> usize {
+    pub(super) fn attempted(&self) -> Option<usize> {
         self.progress().attempted
     }
 

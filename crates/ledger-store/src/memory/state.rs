@@ -11,7 +11,7 @@ use ledger::{
 use crate::batch::{Applied, DeadLetter};
 use crate::books::Work;
 use crate::capability::Lookup;
-use crate::fence::{Fence, FenceMove, Standing, standing};
+use crate::fence::{Fence, FenceMove, Whereabouts, whereabouts};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
@@ -92,13 +92,13 @@ impl State {
 
     pub(super) fn look_up(&self, id: &TransactionId) -> Lookup {
         let fence = self.fences.get(&id.position.partition()).map(|fence| (fence.generation, fence.next_offset));
-        match standing(fence, id.position) {
-            Standing::NoFence if self.fences.values().all(|fence| fence.partitions.is_none()) => {
+        match whereabouts(fence, id.position) {
+            Whereabouts::NoFence if self.fences.values().all(|fence| fence.partitions.is_none()) => {
                 return Lookup::Accepted;
             }
-            Standing::ToCome => return Lookup::Accepted,
-            Standing::NoFence | Standing::Impossible => return Lookup::NotFound,
-            Standing::Passed => {}
+            Whereabouts::ToCome => return Lookup::Accepted,
+            Whereabouts::NoFence | Whereabouts::Impossible => return Lookup::NotFound,
+            Whereabouts::Passed => {}
         }
         let letter = || self.dead_letters.iter().find(|(position, letter)| letter.id(**position).as_ref() == Some(id));
         match (self.find(id), letter()) {

@@ -8,7 +8,7 @@ use super::rows::each;
 use super::{Mongo, MongoStore, committed};
 use crate::capability::{AccountView, Lookup, MAX_STATEMENT_LIMIT};
 use crate::error::StoreError;
-use crate::fence::{Fence, Standing, standing};
+use crate::fence::{Fence, Whereabouts, whereabouts};
 use crate::shape::{
     ACCOUNTS, FENCES, Fields, PAGES, fence_id, page_id, read_account_view, read_fence, read_open_page, read_page,
     with_last_entry,
@@ -36,12 +36,12 @@ impl Mongo {
         let fences = self.collection(FENCES);
         let row = fences.find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
         let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
-        match standing(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
-            Standing::Passed => self.look_up_passed(id).await,
-            Standing::ToCome => Ok(Lookup::Accepted),
-            Standing::Impossible => Ok(Lookup::NotFound),
+        match whereabouts(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
+            Whereabouts::Passed => self.look_up_passed(id).await,
+            Whereabouts::ToCome => Ok(Lookup::Accepted),
+            Whereabouts::Impossible => Ok(Lookup::NotFound),
             // A generation that was begun has a fence for each of its partitions.
-            Standing::NoFence => {
+            Whereabouts::NoFence => {
                 let begun = fences.find_one(doc! { "topic": COMMANDS, "partitions": { "$gt": 0 } });
                 let begun = begun.read_concern(committed()).await?.is_some();
                 Ok(if begun { Lookup::NotFound } else { Lookup::Accepted })

@@ -10,7 +10,7 @@ use mongodb::options::{ReadConcern, ReturnDocument};
 use tokio::time::Instant;
 
 use super::commit::commit;
-use super::rows::{WHOLE_REPLY, each_in_session};
+use super::rows::{WHOLE_REPLY, each_in_session, read_row};
 use super::{Mongo, durable};
 use crate::books::{FoundAccounts, Transaction, WantedAccounts, Work};
 use crate::error::StoreError;
@@ -71,8 +71,9 @@ impl Transaction for MongoTransaction {
     }
 
     async fn read_accounts(&mut self, wanted: &WantedAccounts, most_bytes: usize) -> Result<FoundAccounts, StoreError> {
-        let contra = wanted.contra.iter().map(ToString::to_string);
-        let ids: Vec<String> = wanted.accounts.iter().map(ToString::to_string).chain(contra).collect();
+        let contra: Vec<String> = wanted.contra.iter().map(ToString::to_string).collect();
+        let accounts = wanted.accounts.iter().map(AccountId::as_str);
+        let ids: Vec<&str> = accounts.chain(contra.iter().map(String::as_str)).collect();
         let accounts = self.mongo.collection(ACCOUNTS);
         let mut find = accounts.find(doc! { "_id": { "$in": ids } }).batch_size(WHOLE_REPLY);
         if !wanted.with_pages {
@@ -87,7 +88,7 @@ impl Transaction for MongoTransaction {
                 let read = found.accounts.len();
                 return Err(StoreError::TooLarge(format!("{read} accounts come to more than {most_bytes} bytes")));
             }
-            super::rows::read_row(row, ACCOUNTS, &mut |fields| {
+            read_row(row, ACCOUNTS, &mut |fields| {
                 if fields.text("_id")?.starts_with('@') {
                     found.contra.push(read_contra(fields)?);
                     return Ok(());

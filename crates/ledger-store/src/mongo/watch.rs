@@ -28,7 +28,7 @@ use self::pace::Pace;
 use super::committed;
 use super::rows::each;
 use crate::error::StoreError;
-use crate::fence::{Standing, standing};
+use crate::fence::{Whereabouts, whereabouts};
 use crate::shape::{FENCES, read_fence};
 
 /// How long a look may take, before it counts as one that has failed.
@@ -100,10 +100,10 @@ impl FenceWatch {
         if let Some(failure) = self.run() {
             return Err(failure);
         }
-        let passes = |seen: &Seen| match standing(seen.fences.places.get(&position.partition()).copied(), position) {
-            Standing::Passed | Standing::Impossible => true,
-            Standing::ToCome => false,
-            Standing::NoFence => seen.fences.are_begun,
+        let passes = |seen: &Seen| match whereabouts(seen.fences.places.get(&position.partition()).copied(), position) {
+            Whereabouts::Passed | Whereabouts::Impossible => true,
+            Whereabouts::ToCome => false,
+            Whereabouts::NoFence => seen.fences.are_begun,
         };
         let ends = |seen: &Seen| passes(seen) || seen.failure_since(looks_before).is_some();
         drop(timeout_at(until, seen.wait_for(ends)).await);

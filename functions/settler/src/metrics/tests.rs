@@ -24,7 +24,7 @@ fn seconds_ago(seconds: i64) -> Timestamp {
     Timestamp::from_epoch_ms(NOW.epoch_ms() - seconds * 1_000)
 }
 
-fn line(report: &Report) -> Value {
+fn line(report: &Metrics) -> Value {
     let line = report.line("settler", NOW, Duration::from_millis(12));
     assert!(!line.contains('\n'), "{line}");
     serde_json::from_str(&line).unwrap()
@@ -52,17 +52,17 @@ fn check_format(line: &Value) {
 
 #[test]
 fn a_line_says_what_became_of_a_delivery() {
-    let settled = Report::of_settled(&[unreadable(true), unreadable(false)], &[seconds_ago(500), seconds_ago(7)]);
-    let failed = Report::of_failed(&[seconds_ago(90), seconds_ago(80)]);
-    let stuck = Report::sum([failed, Report::of_settled(&[unreadable(false)], &[seconds_ago(1)])]);
-    let again = Report::of_settled(&[unreadable(true)], &[seconds_ago(500)]);
-    let mut refused = Report::default();
+    let settled = Metrics::of_settled(&[unreadable(true), unreadable(false)], &[seconds_ago(500), seconds_ago(7)]);
+    let failed = Metrics::of_failed(&[seconds_ago(90), seconds_ago(80)]);
+    let stuck = Metrics::sum([failed, Metrics::of_settled(&[unreadable(false)], &[seconds_ago(1)])]);
+    let again = Metrics::of_settled(&[unreadable(true)], &[seconds_ago(500)]);
+    let mut refused = Metrics::default();
     refused.refused.insert("insufficient_funds", 3);
     refused.refused.insert("hold_not_found", 1);
-    let ahead = Report::of_failed(&[seconds_ago(-5)]);
+    let ahead = Metrics::of_failed(&[seconds_ago(-5)]);
     for (report, expected) in [
         (
-            Report::default(),
+            Metrics::default(),
             json!({"Settled": 0, "PartitionsFailing": 0, "OldestUnsettledAge": 0, "SettleDuration": 12}),
         ),
         (settled, json!({"Settled": 1, "Unreadable": 1, "Redelivered": 1, "OldestUnsettledAge": 7_000})),
