@@ -49,7 +49,7 @@ struct Seen {
     store: &'static str,
     /// Without it what is accepted waits: `ready`, or `behind`, or `unknown` while the store is away.
     settling: &'static str,
-    /// What has waited longest of what was accepted here.
+    /// What has waited longest of what was accepted here, where it has waited too long.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_unsettled: Option<Oldest>,
 }
@@ -113,9 +113,9 @@ impl Readiness {
 
     fn judge(&self, log: &'static str, progress: &Progress) -> Seen {
         let oldest = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).oldest(progress, Instant::now());
-        let is_behind = oldest.is_some_and(|(_, age)| age > self.oldest_borne);
-        let oldest_unsettled = oldest.map(|(partition, age)| Oldest { partition, age_ms: age.as_millis() as u64 });
-        Seen { log, store: "ready", settling: if is_behind { "behind" } else { "ready" }, oldest_unsettled }
+        let behind = oldest.filter(|(_, age)| *age > self.oldest_borne);
+        let oldest_unsettled = behind.map(|(partition, age)| Oldest { partition, age_ms: age.as_millis() as u64 });
+        Seen { log, store: "ready", settling: if behind.is_some() { "behind" } else { "ready" }, oldest_unsettled }
     }
 }
 
@@ -129,7 +129,7 @@ impl Seen {
         if self.store == "away" {
             troubles.push("MongoDB does not answer: commands are accepted, and nothing is read or settled".to_owned());
         }
-        if let Some(Oldest { partition, age_ms }) = self.oldest_unsettled.filter(|_| self.settling == "behind") {
+        if let Some(Oldest { partition, age_ms }) = self.oldest_unsettled {
             troubles.push(format!(
                 "a command in partition {partition} of the log has waited {} s to be settled",
                 age_ms / 1_000
