@@ -16,8 +16,11 @@ pub(crate) static CALM: Shared = Shared::new("the calm stack", &[], &[&door::EXP
 pub(crate) static SHAKEN: Shared =
     Shared::new("the shaken stack", &[], &[&killed_runtime::EXPECTED, &outage::EXPECTED]);
 /// Two back ends behind NGINX, which also speaks TLS. They are killed here.
-pub(crate) static PAIRED: Shared =
-    Shared::new("the paired stack", &["--api-backends", "2", "--tls", "0"], &[&killed_runtime::EXPECTED]);
+pub(crate) static PAIRED: Shared = Shared::new(
+    "the paired stack",
+    &["--api-backends", "2", "--tls", "0"],
+    &[&killed_runtime::EXPECTED, &door::EXPECTED],
+);
 
 pub(crate) struct Shared {
     name: &'static str,

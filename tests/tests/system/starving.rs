@@ -46,7 +46,7 @@ fn answers(asked: Vec<Asked>) -> Result<Vec<Answer>> {
 fn clients_that_wait_for_what_never_comes_starve_nobody(stack: &Stack) -> Result<()> {
     const NEVER: &str = "/transactions/alice.000g0000zzzzzzzz?wait=8";
     let client = stack.client();
-    client.settle(&deposit("patient", 1))?;
+    client.settle(&deposit("unhindered", 1))?;
     let waiting = client.clone();
     let asked = at_once(move |_| waiting.get(NEVER));
     // Those beyond the bound are answered at once; when they are, the others wait.
@@ -56,7 +56,7 @@ fn clients_that_wait_for_what_never_comes_starve_nobody(stack: &Stack) -> Result
     ensure!(asked.iter().any(|asked| !asked.is_finished()), "nobody waits");
     for _ in 0..50 {
         is_prompt(&client.get("/health")?, 200)?;
-        is_prompt(&client.post(&deposit("patient", 1))?, 202)?;
+        is_prompt(&client.post(&deposit("unhindered", 1))?, 202)?;
     }
     ensure!(asked.iter().any(|asked| !asked.is_finished()), "nobody waited while others were served");
     for answer in answers(asked)? {
