@@ -14,6 +14,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY crates crates
 COPY functions functions
+COPY simulation simulation
 COPY tests tests
 # What is compiled stays in the builder's cache from one build to the next, so the programs are copied out of it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/passbook/target \

@@ -55,7 +55,7 @@ awslocal lambda create-event-source-mapping \
     --topics passbook.commands \
     --self-managed-kafka-event-source-config ConsumerGroupId=passbook-settler \
     --starting-position TRIM_HORIZON \
-    --batch-size 5000 \
+    --batch-size 5000 --maximum-batching-window-in-seconds 0 \
     --provisioned-poller-config MinimumPollers=1,MaximumPollers=4 \
     --function-response-types ReportBatchItemFailures \
     --metrics-config Metrics=KafkaMetrics

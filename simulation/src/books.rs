@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
-use ledger::{AccountId, Entry, Generation, IdempotencyKey, KnownKey, Offset, Partition, Position};
+use ledger::{AccountId, Entry, Generation, IdempotencyKey, KnownKey, Partition, Position};
 use ledger_store::{
-    Applied, Books, Fence, FenceMove, FoundAccounts, LogRecord, Memory, MemoryTransaction, StoreError, Transaction,
-    WantedAccounts, Work,
+    Applied, Books, Fence, FenceMove, FoundAccounts, LogRecord, Memory, MemoryTransaction, Published, StoreError,
+    Transaction, WantedAccounts, Work,
 };
 use tokio::time::{Instant, sleep};
 
@@ -35,17 +35,54 @@ enum Fate {
     Crash,
 }
 
+/// How many accounts MongoDB takes in one transaction. It is the same throughout a run: like a small cache, it does not heal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    accounts: usize,
+    /// What becomes of more.
+    beyond: Beyond,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Beyond {
+    /// Refused when they are read.
+    Unread,
+    /// Refused when they are written.
+    Unwritten,
+    /// Writing them takes longer than any deadline.
+    Slow,
+}
+
+impl Room {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        let accounts = if rng.bool() { usize::MAX } else { rng.usize(1..4) };
+        Self { accounts, beyond: [Beyond::Unread, Beyond::Unwritten, Beyond::Slow][rng.usize(..3)] }
+    }
+
+    /// Whether what is too large takes its time.
+    pub(crate) fn is_slow(self) -> bool {
+        self.accounts < usize::MAX && matches!(self.beyond, Beyond::Slow)
+    }
+
+    fn check(self, accounts: usize) -> Result<(), StoreError> {
+        let room = self.accounts;
+        let too_large = || StoreError::TooLarge(format!("{accounts} accounts, and there is room for {room}"));
+        if accounts > room { Err(too_large()) } else { Ok(()) }
+    }
+}
+
 /// The books as one settler sees them.
 #[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     memory: Memory,
     chance: Arc<Mutex<Chance>>,
+    room: Room,
     plant: Plant,
 }
 
 impl Faulty {
-    pub(crate) fn new(memory: Memory, rng: Rng, percent: u8, plant: Plant) -> Self {
-        Self { memory, chance: Arc::new(Mutex::new(Chance { rng, percent, has_crashed: false })), plant }
+    pub(crate) fn new(memory: Memory, rng: Rng, percent: u8, room: Room, plant: Plant) -> Self {
+        Self { memory, chance: Arc::new(Mutex::new(Chance { rng, percent, has_crashed: false })), room, plant }
     }
 
     /// The machine is gone: nothing of this settler ever goes on.
@@ -116,15 +153,9 @@ impl Books for Faulty {
         self.memory.find_applied(partition, generation, records).await
     }
 
-    async fn mark_published(
-        &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> Result<(), StoreError> {
+    async fn mark_published(&self, marks: &[Published]) -> Result<(), StoreError> {
         self.step().await?;
-        self.memory.mark_published(topic, partition, generation, published).await
+        self.memory.mark_published(marks).await
     }
 }
 
@@ -157,17 +188,22 @@ impl FaultyTransaction {
 }
 
 impl Transaction for FaultyTransaction {
-    async fn move_fence(&mut self, to: &FenceMove) -> Result<Option<Fence>, StoreError> {
+    async fn move_fences(&mut self, moves: &[FenceMove]) -> Result<Vec<Option<Fence>>, StoreError> {
         let plant = self.books.plant;
-        let found = self.step().await?.move_fence(to).await?;
-        Ok(match plant {
+        let found = self.step().await?.move_fences(moves).await?;
+        let seen = |found: Option<Fence>| match plant {
             Plant::FenceForgotten => None,
+            Plant::UnpublishedForgotten => found.map(|fence| Fence { published: fence.next_offset, ..fence }),
             _ => found,
-        })
+        };
+        Ok(found.into_iter().map(seen).collect())
     }
 
     async fn read_accounts(&mut self, wanted: &WantedAccounts, most: usize) -> Result<FoundAccounts, StoreError> {
-        let plant = self.books.plant;
+        let Faulty { plant, room, .. } = self.books;
+        if matches!(room.beyond, Beyond::Unread) {
+            room.check(wanted.accounts.len())?;
+        }
         let mut found = self.step().await?.read_accounts(wanted, most).await?;
         if plant == Plant::ContraForgotten {
             found.contra.clear();
@@ -192,8 +228,20 @@ impl Transaction for FaultyTransaction {
         Ok(if plant == Plant::KeysForgotten { Vec::new() } else { found })
     }
 
-    async fn write(&mut self, work: &Work) -> Result<(), StoreError> {
-        self.step().await?.write(work).await
+    async fn write(&mut self, works: &[Work]) -> Result<(), StoreError> {
+        let room = self.books.room;
+        let accounts = works.iter().map(|work| work.changes.accounts.len()).sum();
+        match (room.beyond, room.check(accounts)) {
+            (Beyond::Unwritten, Err(too_large)) => return Err(too_large),
+            // The server gives it up before it is done, and the answer never comes.
+            (Beyond::Slow, Err(_)) => {
+                sleep(TRANSACTION_LIFETIME).await;
+                self.inner = None;
+                std::future::pending().await
+            }
+            _ => {}
+        }
+        self.step().await?.write(works).await
     }
 
     /// Nobody may learn whether it was done, though it was.

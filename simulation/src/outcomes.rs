@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use futures::FutureExt;
-use futures::future::{self, BoxFuture};
 use ledger_log::{OutcomeLog, OutcomeRecord, PublishError};
+use tokio::time::Instant;
 
 use crate::world::Plant;
 
@@ -41,13 +40,12 @@ impl Outcomes {
 }
 
 impl OutcomeLog for Outcomes {
-    fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>> {
+    async fn publish(&self, records: &[OutcomeRecord], _until: Instant) -> Result<Vec<usize>, PublishError> {
         let state = &mut *self.state();
         let fails = state.rng.u8(..100) < state.percent;
         let taken = if fails { state.rng.usize(..records.len()) } else { records.len() };
         state.published.extend(records[..taken].iter().map(|record| record.value.clone()));
-        let failure = PublishError::Misconfigured { reason: "simulated".to_owned() };
         let is_told = fails && state.plant != Plant::FailedPublicationUntold;
-        future::ready(if is_told { Err(failure) } else { Ok(()) }).boxed()
+        if is_told { Err(PublishError::Misconfigured { reason: "simulated".to_owned() }) } else { Ok(Vec::new()) }
     }
 }

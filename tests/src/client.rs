@@ -1,10 +1,12 @@
 //! A client of the HTTP door: it knows the contract and nothing of what is behind.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use ureq::http::{HeaderMap, Request};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 /// Longer than the function's time-out (10 s) and NGINX's (15 s), so that what ends a request is seen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +47,22 @@ impl Client {
         let mut answer = answer.with_context(|| format!("{method} {path}"))?;
         let body = answer.body_mut().read_to_vec().with_context(|| format!("{method} {path}"))?;
         Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body, took: begun.elapsed() })
+    }
+
+    /// Sends bytes as they are, which must ask for the connection to be closed.
+    pub fn raw(&self, sent: &str) -> Result<Answer> {
+        let begun = Instant::now();
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(sent.as_bytes())?;
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            // Whoever is refused in the middle of a body may be reset after the answer.
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => return Err(error).context(sent.to_owned()),
+            _ => {}
+        }
+        Answer::parse(&answer, begun.elapsed()).with_context(|| String::from_utf8_lossy(&answer).into_owned())
     }
 
     pub fn get(&self, path: &str) -> Result<Answer> {
@@ -113,6 +131,20 @@ impl Client {
 }
 
 impl Answer {
+    /// One that a closed connection ended, not in chunks.
+    fn parse(bytes: &[u8], took: Duration) -> Result<Self> {
+        const END: &[u8] = b"\r\n\r\n";
+        let head = bytes.windows(END.len()).position(|four| four == END).context("an answer's head does not end")?;
+        let mut lines = std::str::from_utf8(&bytes[..head])?.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("an answer has a status")?.parse()?;
+        let pair = |line: &str| {
+            let (name, value) = line.split_once(':').with_context(|| line.to_owned())?;
+            Ok((name.parse::<HeaderName>()?, value.trim().parse::<HeaderValue>()?))
+        };
+        let headers = lines.map(pair).collect::<Result<_>>()?;
+        Ok(Self { status, headers, body: bytes[head + END.len()..].to_vec(), took })
+    }
+
     /// The JSON of an answer with this status.
     pub fn json(&self, status: u16) -> Result<Value> {
         ensure!(self.status == status, "{status} was to be answered: {self}");

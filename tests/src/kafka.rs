@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
+use tokio::runtime::{self, Runtime};
 
 use crate::wait_until;
 
@@ -89,15 +92,84 @@ impl Log {
 
     /// Appends one record, whatever is in it; to the partition of its key unless one is named.
     pub fn append(&self, topic: &str, partition: Option<i32>, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
-        let producer: BaseProducer =
-            ClientConfig::new().set("bootstrap.servers", &self.brokers).set("log_level", "0").create()?;
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
-        record.partition = partition;
-        record.key = key;
-        record.payload = value;
-        producer.send(record).map_err(|(fault, _)| fault)?;
-        producer.flush(PATIENCE).context("the record was not delivered")
+        let producer = self.producer().create()?;
+        send(&producer, topic, partition, key, value)
     }
+
+    /// Appends one record in a transaction, whose marker takes the offset after it.
+    pub fn append_in_transaction(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        ending: Ending,
+    ) -> Result<()> {
+        let producer: BaseProducer = self.producer().set("transactional.id", "system-tests").create()?;
+        producer.init_transactions(PATIENCE)?;
+        producer.begin_transaction()?;
+        send(&producer, topic, partition, key, value)?;
+        match ending {
+            Ending::Commit => producer.commit_transaction(PATIENCE)?,
+            Ending::Abort => producer.abort_transaction(PATIENCE)?,
+        }
+        Ok(())
+    }
+
+    /// Deletes the records of a partition before this offset.
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
+        let mut front = TopicPartitionList::new();
+        front.add_partition_offset(topic, partition, Offset::Offset(before))?;
+        let deleted = runtime()?.block_on(self.admin()?.delete_records(&front, &AdminOptions::new()))?;
+        let elements = deleted.elements();
+        elements.iter().try_for_each(|element| element.error()).context("the records were not deleted")
+    }
+
+    /// Gives a topic this one setting, and all others their defaults.
+    pub fn set(&self, topic: &str, name: &str, value: &str) -> Result<()> {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        for changed in runtime()?.block_on(self.admin()?.alter_configs([&change], &AdminOptions::new()))? {
+            changed.map_err(|(_, code)| anyhow!("{topic} was not changed: {code}"))?;
+        }
+        Ok(())
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        let mut config = ClientConfig::new();
+        Ok(config.set("bootstrap.servers", &self.brokers).set("log_level", "0").create()?)
+    }
+
+    fn producer(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("log_level", "0");
+        config
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(runtime::Builder::new_current_thread().build()?)
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Commit,
+    Abort,
+}
+
+fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    partition: Option<i32>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<()> {
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+    record.partition = partition;
+    record.key = key;
+    record.payload = value;
+    producer.send(record).map_err(|(fault, _)| fault)?;
+    producer.flush(PATIENCE).context("the record was not delivered")
 }
 
 fn stretches<'a>(from: &'a Ends, to: &'a Ends) -> impl Iterator<Item = (i32, i64, i64)> + 'a {

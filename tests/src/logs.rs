@@ -20,7 +20,7 @@ pub struct Expected {
 }
 
 /// How the parts mark an error.
-const MARKS: [&str; 11] = [
+const MARKS: [&str; 17] = [
     "\"level\":\"ERROR\"", // the functions
     " ERROR ",             // lambda-local, passbook and dev; Kafka after the time
     "] ERROR",             // Kafka
@@ -32,6 +32,13 @@ const MARKS: [&str; 11] = [
     "[emerg]",
     "panicked at",
     "FATAL",
+    // A program that crashed, in the words of the supervisor and of lambda-local. Tests end programs by other signals.
+    "(SIGSEGV)",
+    "(SIGABRT)",
+    "(SIGBUS)",
+    "(SIGILL)",
+    "signal: segmentation fault",
+    "signal: aborted",
 ];
 
 /// What is an error to a part only because this machine was slow for a moment; nobody depends on how long it took.

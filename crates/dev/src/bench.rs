@@ -1,6 +1,10 @@
-//! `cargo dev bench`: benchmarks of one part by itself, on stores of their own.
+//! `cargo dev bench`: benchmarks of one part by itself, and of the whole path, on stores of their own.
 
+mod drain;
+mod node;
+mod path;
 mod start;
+mod wrk;
 
 use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
@@ -10,6 +14,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// What `large` leaves MongoDB.
+const SMALL_CACHE_GB: &str = "0.5";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -25,6 +32,21 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Commands a second in the largest events, into accounts with references of 256 characters and 300 holds, at a cache of
+    /// 0.5 GB
+    Large {
+        /// Passed on to the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The whole path through NGINX, for 1, 16, 64 and 256 callers, with and without waiting for the outcome: answers a second,
+    /// milliseconds, and processor time of each part
+    Path(PathArgs),
+    /// Commands a second that are settled of a full log, of one account and of 10,000: `settler` starts when it is filled
+    Drain(DrainArgs),
+    /// Passbook beside the same API in Node (Express, kafkajs, mongoose), by ApacheBench: accepted requests a second,
+    /// milliseconds, and processor time of each part
+    Node(NodeArgs),
     /// Milliseconds from the spawn of a function to its first answer, and its memory then
     Start(StartArgs),
 }
@@ -40,29 +62,98 @@ struct StartArgs {
     binaries: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct PathArgs {
+    /// Another checkout of this repository, to measure beside this one: its `cargo dev up` builds and starts it
+    #[arg(long, value_name = "CHECKOUT")]
+    against: Option<PathBuf>,
+    /// Runs of each measure; the medians are printed
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Length of a run
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// How many callers at a time, each a measure of its own
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,16,64,256",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    callers: Vec<u16>,
+}
+
+#[derive(Debug, Args)]
+struct DrainArgs {
+    /// Another checkout of this repository, whose programs drain beside this one's; they are built first
+    #[arg(long, value_name = "CHECKOUT")]
+    against: Option<PathBuf>,
+    /// Runs of each measure; the medians are printed
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// How many commands the log holds at least when `settler` starts
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    commands: u64,
+    /// Over how many accounts, each a measure of its own
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,10000",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    accounts: Vec<u32>,
+}
+
+#[derive(Debug, Args)]
+struct NodeArgs {
+    /// Runs of each side; the medians are printed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Requests of a run
+    #[arg(long, short = 'n', default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    requests: u32,
+    /// Requests at a time
+    #[arg(long, short = 'c', default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+}
+
 pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
     let parts: &[Pinned] = match args.what {
-        What::Settle { .. } => &[Pinned::Mongod],
-        What::Start(_) => &[Pinned::Mongod, Pinned::Kafka],
+        What::Settle { .. } | What::Large { .. } => &[Pinned::Mongod],
+        What::Path(_) | What::Drain(_) | What::Node(_) | What::Start(_) => &[Pinned::Mongod, Pinned::Kafka],
     };
     let mut needs = prepare::needs(workspace, parts);
     needs.extend(machine::BUILDING);
+    match args.what {
+        What::Path(_) => needs.extend([machine::NGINX, machine::WRK]),
+        What::Drain(_) => needs.push(machine::WRK),
+        What::Node(_) => needs.extend([machine::NGINX, machine::AB, machine::NODE, machine::NPM]),
+        What::Settle { .. } | What::Large { .. } | What::Start(_) => {}
+    }
     machine::provide(&needs)?;
     prepare::parts(workspace, parts)?;
     build::release(workspace)?;
     let mut bench = Workbench::new()?;
     let result = match &args.what {
-        What::Settle { args } => settle(workspace, args, &mut bench),
+        What::Settle { args } => {
+            let mongo = bench.mongod(workspace)?;
+            on_mongod(workspace, "settle", &mongo, args, &mut bench)
+        }
+        What::Large { args } => {
+            let mongo = bench.mongod_with_cache(workspace, SMALL_CACHE_GB)?;
+            on_mongod(workspace, "large", &mongo, args, &mut bench)
+        }
+        What::Path(args) => path::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
+        What::Node(args) => node::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
+        What::Drain(args) => drain::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
         What::Start(args) => start::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
     };
     bench.finish(false)?;
     result
 }
 
-fn settle(workspace: &Workspace, args: &[String], bench: &mut Workbench) -> Result<ExitCode> {
-    let mongo = bench.mongod(workspace)?;
+/// Runs a benchmark of `settler` on a mongod of its own.
+fn on_mongod(
+    workspace: &Workspace,
+    name: &str,
+    mongo: &str,
+    args: &[String],
+    bench: &mut Workbench,
+) -> Result<ExitCode> {
     let mut cargo = build::cargo(workspace);
-    cargo.args(["bench", "--workspace", "--bench", "settle", "--", "--mongo", &mongo]).args(args);
+    cargo.args(["bench", "--workspace", "--bench", name, "--", "--mongo", mongo]).args(args);
     let mut child = bench.spawn(&mut cargo)?;
     Ok(exit::when(bench.await_child(&mut child)?.success()))
 }

@@ -5,8 +5,8 @@
 //! accepted requests. It moves far less with what else the machine does than times of the clock do; what else there
 //! was is printed too.
 
-mod ab;
-mod cost;
+pub(crate) mod ab;
+pub(crate) mod cost;
 
 use crate::cli::DataArgs;
 use crate::exit;
@@ -76,7 +76,7 @@ fn measure(workspace: &Workspace, file: &StackFile, run: &Run) -> Result<bool> {
     println!("ab {}", words.join(" "));
     let meter = Meter::start(file);
     let began = Instant::now();
-    let said = ab(workspace, &words)?;
+    let said = run_ab(workspace, &words)?;
     let counted = ab::parse(&said)?;
     let after = settled(&operator, began)?;
     let settling = began.elapsed();
@@ -86,7 +86,7 @@ fn measure(workspace: &Workspace, file: &StackFile, run: &Run) -> Result<bool> {
     Ok(counted.good() == counted.complete && after.lag == 0)
 }
 
-fn ab(workspace: &Workspace, words: &[String]) -> Result<String> {
+pub(crate) fn run_ab(workspace: &Workspace, words: &[String]) -> Result<String> {
     let mut command = Command::new(machine::program("ab")?);
     let output = command.args(words).current_dir(workspace.root()).output().context("cannot run ab")?;
     if !output.status.success() {
@@ -96,7 +96,7 @@ fn ab(workspace: &Workspace, words: &[String]) -> Result<String> {
 }
 
 /// The lag once it is gone, or what is left of it when that takes too long.
-fn settled(operator: &Operator, began: Instant) -> Result<Lag> {
+pub(crate) fn settled(operator: &Operator, began: Instant) -> Result<Lag> {
     loop {
         let lag = operator.lag()?;
         if lag.lag == 0 || began.elapsed() > SETTLING_AT_MOST {

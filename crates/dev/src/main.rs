@@ -10,6 +10,7 @@
 
 mod bench;
 mod check;
+mod checkout;
 mod cli;
 mod compare;
 mod docs;

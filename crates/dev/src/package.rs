@@ -5,7 +5,7 @@
 //! `sha256sum --check` reads. What is deployed has OpenSSL and zlib compiled in (Cargo.toml, `workspace.metadata.lambda`).
 
 use crate::exit;
-use crate::prepare::{self, Pinned, build, environments, hash, machine};
+use crate::prepare::{self, Pinned, build, hash, machine, python_environments};
 use crate::say::thousands;
 use crate::workbench::Workbench;
 use crate::workspace::{FUNCTIONS, Workspace};
@@ -108,10 +108,12 @@ fn cargo_lambda(workspace: &Workspace, arch: Architecture) -> Result<Command> {
     command.args(FUNCTIONS.iter().flat_map(|name| ["--bin", name]));
     command.current_dir(workspace.root()).env(build::TARGET, workspace.target());
     build::forget_this_package(&mut command);
-    let zig = environments::interpreter(&prepare::path(workspace, Pinned::Zig));
+    let zig = python_environments::interpreter(&prepare::path(workspace, Pinned::Zig));
     command.env("CARGO_ZIGBUILD_PYTHON_PATH", zig).env("PATH", path_with_this_cargo()?);
     // cargo has set it for this program (.cargo/config.toml) and will for its compilers; cargo-zigbuild 0.23 panics at it.
     command.env_remove("C_INCLUDE_PATH");
+    // A person's CFLAGS are for this machine, and the package is for another. Cargo sets those that librdkafka needs.
+    command.env_remove("CFLAGS");
     Ok(command)
 }
 

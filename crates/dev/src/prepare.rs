@@ -3,10 +3,10 @@
 
 pub(crate) mod build;
 mod download;
-pub(crate) mod environments;
 pub(crate) mod hash;
 mod jars;
 pub(crate) mod machine;
+pub(crate) mod python_environments;
 mod wheels;
 
 use crate::stack::Lock;
@@ -37,10 +37,10 @@ pub(crate) fn path(workspace: &Workspace, part: Pinned) -> PathBuf {
         Pinned::Tansu => wheels::TANSU.program(&parts),
         Pinned::CargoLambda => wheels::CARGO_LAMBDA.program(&parts),
         Pinned::Rie => wheels::RIE.program(&parts),
-        Pinned::TemplateTools => environments::TEMPLATE.directory(&parts),
-        Pinned::ComposeTools => environments::COMPOSE.directory(&parts),
-        Pinned::LocalstackTools => environments::LOCALSTACK.directory(&parts),
-        Pinned::Zig => environments::ZIG.directory(&parts),
+        Pinned::TemplateTools => python_environments::TEMPLATE.directory(&parts),
+        Pinned::ComposeTools => python_environments::COMPOSE.directory(&parts),
+        Pinned::LocalstackTools => python_environments::LOCALSTACK.directory(&parts),
+        Pinned::Zig => python_environments::ZIG.directory(&parts),
     }
 }
 
@@ -60,10 +60,10 @@ pub(crate) fn parts(workspace: &Workspace, wanted: &[Pinned]) -> Result<()> {
             Pinned::Tansu => wheels::TANSU.fetch(&parts)?,
             Pinned::CargoLambda => wheels::CARGO_LAMBDA.fetch(&parts)?,
             Pinned::Rie => wheels::RIE.fetch(&parts)?,
-            Pinned::TemplateTools => environments::TEMPLATE.fetch(&parts)?,
-            Pinned::ComposeTools => environments::COMPOSE.fetch(&parts)?,
-            Pinned::LocalstackTools => environments::LOCALSTACK.fetch(&parts)?,
-            Pinned::Zig => environments::ZIG.fetch(&parts)?,
+            Pinned::TemplateTools => python_environments::TEMPLATE.fetch(&parts)?,
+            Pinned::ComposeTools => python_environments::COMPOSE.fetch(&parts)?,
+            Pinned::LocalstackTools => python_environments::LOCALSTACK.fetch(&parts)?,
+            Pinned::Zig => python_environments::ZIG.fetch(&parts)?,
         }
     }
     Ok(())

@@ -4,8 +4,8 @@
 //! one clone for those of another, if both had one target directory. So this says, too, how long the first time takes.
 //! What the README tells to type after that is done by the clone's own `cargo dev docs`.
 
+use crate::checkout::dev;
 use crate::exit;
-use crate::prepare::build;
 use crate::say::{self, Step, seconds};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
@@ -52,15 +52,4 @@ fn git_clone(from: &Path, to: &Path) -> Result<()> {
     }
     step.done("a fresh clone");
     Ok(())
-}
-
-fn dev(workspace: &Workspace, clone: &Path, words: &[&str]) -> Command {
-    let mut cargo = build::cargo(workspace);
-    cargo.current_dir(clone).env(build::TARGET, clone.join("target"));
-    // The clone is told nothing of where it comes from; what .cargo/config.toml sets, it sets itself.
-    for name in ["PASSBOOK_NO_BUILD", "PASSBOOK_ROOT", "PASSBOOK_DATA", "C_INCLUDE_PATH"] {
-        cargo.env_remove(name);
-    }
-    cargo.arg("dev").args(words);
-    cargo
 }

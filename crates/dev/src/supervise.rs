@@ -5,13 +5,15 @@
 //! `Slot`; what others may know of it is written to stack.json at every change.
 //!
 //! Promises: a part that ends by itself is started again on its data, after a pause that grows from 0.2 s to 10 s while it
-//! keeps ending; the output says so. Whatever a part leaves behind is killed when it has ended, whenever that is. What has
-//! to be done after the loss of a part that forgets is tried until it succeeds, and the stack is not ready before. When
-//! this value is dropped no process of it is left. Not promised: that a part which never becomes usable is given up on; it
-//! is tried until the stack is stopped.
+//! keeps ending; the output says so. Whatever a part leaves behind is killed when it has ended, whenever that is. A part
+//! that forgets is lost with what it held; it waits besides until the parts that rely on that have ended, and they start anew
+//! when all is made again ([`loss`]). When this value
+//! is dropped no process of it is left. Not promised: that a part which never becomes usable is given up on; it is tried
+//! until the stack is stopped.
 
 mod backoff;
 mod events;
+mod loss;
 pub(crate) mod orphans;
 mod slot;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use crate::say::{self, Step, seconds};
 use crate::stack::{PartRecord, StackFile};
 use crate::workspace::StackDir;
 use anyhow::{Result, bail};
+use loss::Loss;
 use nix::sys::signal::Signal;
 use slot::{Slot, State};
 use std::process::ExitStatus;
@@ -37,32 +40,19 @@ const PROBE_EVERY: Duration = Duration::from_millis(50);
 /// Lines of a part's log that are quoted when it cannot start.
 const QUOTED_LINES: usize = 12;
 
-/// Between two tries to make up for the loss of what a part held.
-const MAKE_UP_EVERY: Duration = Duration::from_secs(1);
-
-/// What has to be done when a part that forgets has come back; the names of parts to start anew follow.
-pub(crate) type AfterLoss = Box<dyn Fn() -> Result<Vec<&'static str>> + Send>;
-
 pub(crate) struct Supervisor {
     dir: StackDir,
     pub(crate) file: StackFile,
     slots: Vec<Slot>,
     events: Events,
-    after_loss: AfterLoss,
-    /// When to try that next; nothing while nothing is lost.
-    make_up_at: Option<Instant>,
+    loss: Loss,
     /// A second signal has come while the stack stops: nothing is given a grace any more.
     hurried: bool,
 }
 
 impl Supervisor {
     pub(crate) fn new(dir: StackDir, file: StackFile, events: Events) -> Self {
-        let after_loss: AfterLoss = Box::new(|| Ok(Vec::new()));
-        Self { dir, file, slots: Vec::new(), events, after_loss, make_up_at: None, hurried: false }
-    }
-
-    pub(crate) fn after_loss(&mut self, action: AfterLoss) {
-        self.after_loss = action;
+        Self { dir, file, slots: Vec::new(), events, loss: Loss::default(), hurried: false }
     }
 
     pub(crate) fn write_file(&self) -> Result<()> {
@@ -141,8 +131,8 @@ impl Supervisor {
     pub(crate) fn watch(&mut self) -> Result<Signal> {
         loop {
             let now = Instant::now();
-            let making_up = self.make_up_at.map(|at| at.saturating_duration_since(now));
-            let wait = self.slots.iter().filter_map(|slot| slot.wants_attention_in(now)).chain(making_up).min();
+            let loss = self.loss.wants_attention_in(now);
+            let wait = self.slots.iter().filter_map(|slot| slot.wants_attention_in(now)).chain(loss).min();
             match self.events.within(wait.unwrap_or(Duration::from_secs(3600))) {
                 Some(Event::Asked(signal)) => return Ok(signal),
                 Some(Event::Ended { pid }) => self.ended(pid)?,
@@ -151,25 +141,27 @@ impl Supervisor {
             for at in 0..self.slots.len() {
                 self.attend(at)?;
             }
-            if self.make_up_at.is_some_and(|at| at <= Instant::now()) {
-                self.make_up_for_loss()?;
-            }
+            self.attend_to_loss()?;
         }
     }
 
     fn ended(&mut self, pid: u32) -> Result<()> {
         let Some(at) = self.by_pid(pid) else { return Ok(()) };
         let how = how(self.slots[at].reap()?);
+        if self.must_wait(at) {
+            say::line(self.slots[at].part.name, format!("pid {pid} ended ({how})"));
+            self.slots[at].state = State::HeldBack { until: Instant::now() };
+            return self.record(at);
+        }
         let pause = self.slots[at].ended(Instant::now());
         let slot = &self.slots[at];
         let lost = if slot.part.forgets { "; all it held is lost" } else { " on its data" };
         let name = slot.part.name;
         say::line(name, format!("pid {pid} ended ({how}); starting it again in {}{lost}", seconds(pause)));
-        if slot.part.forgets {
-            // Once it is back.
-            self.make_up_at = None;
-        }
         self.file.ready = false;
+        if slot.part.forgets {
+            self.lost(at);
+        }
         self.record(at)
     }
 
@@ -198,39 +190,14 @@ impl Supervisor {
         let slot = &self.slots[at];
         say::line(slot.part.name, format!("is back at {}  ({})", slot.part.address, seconds(took)));
         if slot.part.forgets {
-            self.make_up_at = Some(Instant::now());
+            self.make_up_for_loss();
         }
         self.judge_readiness()
     }
 
     fn judge_readiness(&mut self) -> Result<()> {
-        self.file.ready = self.make_up_at.is_none() && self.slots.iter().all(Slot::is_ready);
+        self.file.ready = self.loss.is_made_up() && self.slots.iter().all(Slot::is_ready);
         self.write_file()
-    }
-
-    fn make_up_for_loss(&mut self) -> Result<()> {
-        match (self.after_loss)() {
-            Ok(dependants) => {
-                self.make_up_at = None;
-                // The stack is ready again when they are.
-                if dependants.iter().filter(|name| self.start_anew(name)).count() > 0 {
-                    return Ok(());
-                }
-            }
-            Err(error) => {
-                say::line("passbook", format!("{error:#}; trying again"));
-                self.make_up_at = Some(Instant::now() + MAKE_UP_EVERY);
-            }
-        }
-        self.judge_readiness()
-    }
-
-    /// Ends a part in order, if it runs; `watch` then starts it again.
-    fn start_anew(&self, name: &str) -> bool {
-        let slot = self.slots.iter().find(|slot| slot.part.name == name);
-        let Some((slot, process)) = slot.and_then(|slot| Some((slot, slot.process()?))) else { return false };
-        process.signal(slot.part.stop.signal);
-        true
     }
 
     /// Stops one part and all it started. A part that is not running is stopped already.

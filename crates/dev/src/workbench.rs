@@ -8,7 +8,7 @@
 use crate::exit::Interrupted;
 use crate::mark::Mark;
 use crate::operator::Operator;
-use crate::part::{kafka, mongod, tansu};
+use crate::part::{Part, kafka, mongod, nginx, tansu};
 use crate::ports::Ports;
 use crate::prepare::{self, Pinned};
 use crate::process::signal_group;
@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -49,9 +49,18 @@ impl Workbench {
 
     /// The URI of a replica set of one that takes transactions.
     pub(crate) fn mongod(&mut self, workspace: &Workspace) -> Result<String> {
+        self.mongod_with(workspace, mongod::part)
+    }
+
+    /// The same, with so many gigabytes of cache.
+    pub(crate) fn mongod_with_cache(&mut self, workspace: &Workspace, cache_gb: &str) -> Result<String> {
+        self.mongod_with(workspace, |program, port, data| mongod::part_with_cache(program, port, data, cache_gb))
+    }
+
+    fn mongod_with(&mut self, workspace: &Workspace, part: impl FnOnce(PathBuf, u16, &Path) -> Part) -> Result<String> {
         let port = self.ports.free()?;
         fs::create_dir_all(self.dir.mongo())?;
-        self.supervisor.launch(mongod::part(prepare::path(workspace, Pinned::Mongod), port, &self.dir.mongo()))?;
+        self.supervisor.launch(part(prepare::path(workspace, Pinned::Mongod), port, &self.dir.mongo()))?;
         self.supervisor.await_ready(mongod::NAME)?;
         let uri = mongod::uri(port);
         let operator = Operator::new(workspace, "", &uri);
@@ -84,8 +93,23 @@ impl Workbench {
         Ok(kafka::address(port))
     }
 
+    /// The URL of an NGINX before back ends, with the configuration that Passbook's has.
+    pub(crate) fn nginx(&mut self, workspace: &Workspace, behind: &nginx::Behind) -> Result<String> {
+        let port = self.ports.free()?;
+        fs::create_dir_all(self.dir.logs())?;
+        nginx::prepare(workspace, &self.dir, &nginx::Front { port, tls: None, settings: &[] }, behind)?;
+        self.supervisor.launch(nginx::part(&self.dir, port)?)?;
+        self.supervisor.await_ready(nginx::NAME)?;
+        Ok(nginx::url(port))
+    }
+
     pub(crate) fn free_port(&mut self) -> Result<u16> {
         self.ports.free()
+    }
+
+    /// What runs here, as a stack tells it.
+    pub(crate) fn file(&self) -> &StackFile {
+        &self.supervisor.file
     }
 
     /// Where the work is done.

@@ -32,6 +32,12 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
+    /// Another checkout, with a target directory of its own.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        let target = root.join("target");
+        Self { root, target }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

@@ -1,7 +1,7 @@
 //! A function for lambda-local's own tests: does as its event says. An HTTP event says it in its path.
 //!
 //! `echo`, `sleep/<ms>`, `fail`, `panic`, `exit/<code>`, `abort`, `big/<bytes>`, `stream/<bytes>`, `break-off`, `environment`,
-//! `context`, `print/<ms>`;
+//! `folder`, `context`, `print/<ms>`;
 //! a Kafka event is appended to the file `RECORD_TO` and fails, or is held, as the file `FAIL_WITH` says. With `FAIL_INIT`
 //! it ends before its start.
 
@@ -54,6 +54,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             Ok(json!("printed"))
         }
         "environment" => Ok(std::env::vars().collect()),
+        "folder" => Ok(json!(std::env::current_dir()?)),
         "context" => {
             println!("client context: {:?}", context.client_context.as_ref().map(|client| &client.custom));
             Ok(json!({

@@ -36,18 +36,15 @@ pub(crate) fn log_to_stderr() {
 pub(crate) struct TemplateArgs {
     /// The SAM template.
     #[arg(long, default_value = "template.yaml", value_name = "FILE")]
-    pub(crate) template: PathBuf,
+    template: PathBuf,
     /// A value for a parameter of the template. May be given several times.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) parameters: Vec<(String, String)>,
+    parameters: Vec<(String, String)>,
     /// The same with the value in a file, for a secret: everybody on the machine can read arguments. A newline at its end
     /// does not count.
     #[arg(long = "parameter-file", value_name = "NAME=FILE", value_parser = pair)]
-    pub(crate) parameter_files: Vec<(String, String)>,
-    /// An environment variable for every function, over the template's own. May be given several times.
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) variables: Vec<(String, String)>,
-    /// AWS::Region, and AWS_REGION of the functions.
+    parameter_files: Vec<(String, String)>,
+    /// AWS::Region of the template, and AWS_REGION of the functions that are run.
     #[arg(long, env = "AWS_REGION", default_value = "eu-west-1")]
     pub(crate) region: String,
 }
@@ -104,18 +101,22 @@ pub(crate) fn tell_not_supported(template: &Template) {
 }
 
 impl TemplateArgs {
+    /// What the template is read with, and nothing beside the values given here.
+    pub(crate) fn inputs(&self) -> anyhow::Result<Inputs> {
+        Ok(Inputs { parameters: self.values()?, region: self.region.clone(), ..Inputs::default() })
+    }
+
     /// Reads the template.
-    pub(crate) fn read(&self, address: Option<SocketAddr>) -> anyhow::Result<Template> {
+    pub(crate) fn read(&self, inputs: &Inputs) -> anyhow::Result<Template> {
         let file = self.template.display();
         let text = std::fs::read_to_string(&self.template)
             .with_context(|| format!("cannot read the template {file}; name it with --template FILE"))?;
-        let inputs = Inputs {
-            parameters: self.values()?,
-            variables: self.variables.iter().cloned().collect(),
-            region: self.region.clone(),
-            base_url: address.map(|address| format!("http://{address}")),
-        };
-        template::read(&text, &inputs).map_err(|problems| anyhow!("{file}: {problems}"))
+        template::read(&text, inputs).map_err(|problems| anyhow!("{file}: {problems}"))
+    }
+
+    /// The folder it is in.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.template.parent().map(PathBuf::from).unwrap_or_default()
     }
 
     /// The values of the parameters, those in files included; of two for one parameter the file's counts.

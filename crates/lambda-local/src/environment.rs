@@ -6,6 +6,8 @@
 //! signal); since that signal is tied to the thread that spawned, all spawning happens on one thread that never ends. A
 //! process whose parent is gone before it could ask for that signal does not start.
 //!
+//! It works in the folder of its package, `LAMBDA_TASK_ROOT`, as on AWS: the one its program is in.
+//!
 //! A group is signalled only while its leader is not reaped ([`leader`]): the number of one that is may be somebody else's.
 
 use std::io;
@@ -80,6 +82,7 @@ async fn start(
 fn command(function: &Function, id: EnvironmentId, runtime_api: &str) -> io::Result<Command> {
     let mut command = std::process::Command::new(&function.settings.program);
     command.env_clear().envs(variables::of(function, id, runtime_api));
+    command.current_dir(function.task_root());
     command.stdin(std::process::Stdio::null()).stdout(function.log.stdio()?).stderr(function.log.stdio()?);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     die_with(&mut command, getpid());

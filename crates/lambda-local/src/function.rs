@@ -6,7 +6,7 @@
 //! pool's ([`crate::pool`]).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ mod settle;
 /// What a function runs with, beside its description.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The program to run.
+    /// The program to run, its path absolute.
     pub program: PathBuf,
     /// `AWS_REGION`.
     pub region: String,
@@ -164,6 +164,12 @@ impl Function {
     #[must_use]
     pub fn spec(&self) -> &FunctionSpec {
         &self.spec
+    }
+
+    /// The folder of its package: the one its program is in.
+    pub(crate) fn task_root(&self) -> &Path {
+        // A program is a file, so it is in a folder.
+        self.settings.program.parent().unwrap_or(Path::new("/"))
     }
 
     /// Whether it is reserved to nothing: every request is throttled, for ever.

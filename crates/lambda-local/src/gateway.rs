@@ -6,8 +6,8 @@
 //! its wait is over gives the place back, and its client gets 408. Answers are passed on as they come, trailers included, and
 //! never held: a back end that is faster than a client waits for it, and a client that takes nothing is left. A back end that
 //! refuses connections (it is being rebuilt) is asked again until the wait is over, which is safe since it has seen nothing
-//! of the request; then, and when it fails later, the answer is 502. Whatever the gateway says itself is AWS's
-//! `{"Message": …}`.
+//! of the request; then, and when it fails later, the answer is 502. Whatever the gateway says itself is a
+//! problem (RFC 9457).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,7 +3,7 @@
 //!
 //! A function's error is status 200 with `X-Amz-Function-Error`. A client context is read before it is handed on
 //! ([`client_context`]), and goes with RequestResponse alone, as on AWS. Not served: streaming invocation, versions and
-//! aliases (any qualifier is `$LATEST`).
+//! aliases (any qualifier is `$LATEST`, in the name and as a parameter of the query).
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::http_server::{self, BodyError, Held, Reply, read_body_into};
 use crate::invocation::{Answer, Invocation, PAYLOAD_LIMIT, Refused};
 use crate::local::Shared;
 use crate::pool::RequestId;
+use crate::template::NAME_PATTERN;
 
 mod asynchronous;
 mod client_context;
@@ -152,6 +153,15 @@ fn not_json(problem: &str) -> Reply {
 /// 404 for a name no function has.
 pub(crate) fn not_found(name: &str) -> Reply {
     error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &format!("Function not found: {name}"))
+}
+
+/// 400 for what no function can be called.
+pub(crate) fn no_name(name: &str) -> Reply {
+    let message = format!(
+        "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must satisfy \
+         regular expression pattern: {NAME_PATTERN}"
+    );
+    error(StatusCode::BAD_REQUEST, "ValidationException", &message)
 }
 
 /// An error of the service, not of the function.

@@ -22,6 +22,7 @@ mod invoke_api;
 pub mod local;
 pub mod polling;
 pub mod pool;
+pub mod program;
 mod report;
 mod runtime_api;
 mod status;

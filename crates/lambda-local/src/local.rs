@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use crate::function_log::FunctionLog;
 use crate::http_server::{self, CloseHandle, Patience, Room};
 use crate::invoke_api::AsyncQueue;
 use crate::pool::Limits;
-use crate::template::{FunctionSpec, Template};
+use crate::program::{self, Folders, NoProgram};
+use crate::template::{FunctionSpec, Template, called};
 use crate::waiting;
 
 mod router;
@@ -30,8 +31,10 @@ mod router;
 pub struct Options {
     /// The functions.
     pub template: Template,
-    /// Where their programs are: `<binaries>/<name>`.
+    /// Where their programs are built: `<binaries>/<name>`.
     pub binaries: PathBuf,
+    /// What a `CodeUri` of the template is relative to: the folder the template is in.
+    pub template_folder: PathBuf,
     /// Where logs go; standard output without it.
     pub log_dir: Option<PathBuf>,
     /// `AWS_REGION` of the functions.
@@ -55,14 +58,9 @@ pub struct Options {
 /// Why a local Lambda cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// A function has no program.
-    #[error("function {name}: there is no program at {}; build it, or name its folder with --binaries", .program.display())]
-    NoProgram {
-        /// The function.
-        name: String,
-        /// Where it was looked for.
-        program: PathBuf,
-    },
+    /// Functions have no program that this machine can run: all of them, with the places that were looked at.
+    #[error("functions without a program:{}\nbuild them, or name their folder with --binaries", lines(.0))]
+    NoPrograms(Vec<NoProgram>),
     /// A log cannot be written.
     #[error("the log of {name} cannot be opened in {}: {source}", .folder.display())]
     Log {
@@ -79,6 +77,10 @@ pub enum LocalError {
     /// An event source is wrongly configured.
     #[error(transparent)]
     EventSource(#[from] StartError),
+}
+
+fn lines(functions: &[NoProgram]) -> String {
+    functions.iter().map(|function| format!("\n  {function}")).collect()
 }
 
 /// A local Lambda at work.
@@ -117,15 +119,17 @@ impl Local {
     /// Starts everything on a listener that is bound already. Environments start with the first request.
     ///
     /// # Errors
-    /// A program is missing, a log cannot be written, or an event source is wrongly configured.
+    /// Programs are missing or made for other machines, a log cannot be written, or an event source is wrongly configured.
     pub fn start(options: &Options, listener: TcpListener) -> Result<Self, LocalError> {
         let address = listener.local_addr().map_err(LocalError::Thread)?;
+        let programs = programs(options)?;
         let spawner = Spawner::start().map_err(LocalError::Thread)?;
         let functions: Vec<Arc<Function>> = options
             .template
             .functions
             .iter()
-            .map(|spec| function(spec, options, &spawner))
+            .zip(programs)
+            .map(|(spec, program)| function(spec, program, options, &spawner))
             .collect::<Result<_, _>>()?;
         let event_sources = event_sources(&functions, options)?;
         let shared = Arc::new(Shared {
@@ -150,10 +154,10 @@ impl Local {
         self.address
     }
 
-    /// A function by any of its names.
+    /// A function by any of its names, an ARN or a qualifier with it.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Arc<Function>> {
-        self.running.0.names.get(name)
+        self.running.0.names.get(called(name)?)
     }
 
     /// Takes nothing new, lets everything finish for no longer than `patience`, and ends every environment. It says what
@@ -174,11 +178,23 @@ fn names_of(function: &Arc<Function>) -> Vec<(String, Arc<Function>)> {
     function.spec().names().map(|name| (name.to_owned(), Arc::clone(function))).collect()
 }
 
-fn function(spec: &FunctionSpec, options: &Options, spawner: &Spawner) -> Result<Arc<Function>, LocalError> {
-    let program = program(spec, &options.binaries);
-    if !program.is_file() {
-        return Err(LocalError::NoProgram { name: spec.name.clone(), program });
+/// The program of every function, in their order; all that is wrong with any of them is told at once.
+fn programs(options: &Options) -> Result<Vec<PathBuf>, LocalError> {
+    let folders = Folders { binaries: &options.binaries, template: &options.template_folder };
+    let found = options.template.functions.iter().map(|spec| program::find(spec, folders));
+    let (programs, missing): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
+    match missing.into_iter().filter_map(Result::err).collect::<Vec<_>>() {
+        missing if missing.is_empty() => Ok(programs.into_iter().flatten().collect()),
+        missing => Err(LocalError::NoPrograms(missing)),
     }
+}
+
+fn function(
+    spec: &FunctionSpec,
+    program: PathBuf,
+    options: &Options,
+    spawner: &Spawner,
+) -> Result<Arc<Function>, LocalError> {
     let log = FunctionLog::open(options.log_dir.as_deref(), &spec.name).map_err(|source| LocalError::Log {
         name: spec.name.clone(),
         folder: options.log_dir.clone().unwrap_or_default(),
@@ -186,15 +202,6 @@ fn function(spec: &FunctionSpec, options: &Options, spawner: &Spawner) -> Result
     })?;
     let settings = Settings { program, region: options.region.clone(), limits: limits(spec, options) };
     Ok(Function::new(spec.clone(), settings, log, spawner.clone()))
-}
-
-/// `<binaries>/<name>`, else the `bootstrap` that a package of the function holds.
-fn program(spec: &FunctionSpec, binaries: &Path) -> PathBuf {
-    let built = binaries.join(&spec.name);
-    let packaged = [binaries.join(&spec.name).join("bootstrap"), binaries.join(&spec.logical_id).join("bootstrap")];
-    let program =
-        if built.is_file() { built } else { packaged.into_iter().find(|path| path.is_file()).unwrap_or(built) };
-    std::path::absolute(&program).unwrap_or(program)
 }
 
 /// How long a start may take on Lambda.

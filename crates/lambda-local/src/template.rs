@@ -1,12 +1,15 @@
 //! Reads a SAM template: the one description of the functions that also deploys to AWS.
 //!
 //! Steps: YAML with CloudFormation's short tags to plain JSON ([`document`]), values of the parameters and what the rules
-//! say of them, the resources whose condition holds, `Globals` under each function's own properties, intrinsic functions
-//! resolved, and from that one [`FunctionSpec`] per function, with the event source mappings that name it.
+//! say of them, the resources whose condition holds, what the functions are called, `Globals` under each function's own
+//! properties, and from that one [`FunctionSpec`] per function, with the event source mappings that name it. Intrinsic
+//! functions are resolved where a value is read.
 //!
 //! Promises: every problem of a template is told at once, named by its path; what AWS would act on and this runtime does
 //! not is in [`Template::not_supported`]; a property no such resource has is a problem, as it is for AWS. Nothing is
-//! ignored in silence but what cannot matter on one machine (descriptions, tags, architectures, deployment settings).
+//! ignored in silence but what cannot matter on one machine (descriptions, tags, architectures, deployment settings). A
+//! value that only AWS knows is a problem only where it is needed: by a function that is run ([`Inputs::functions`]), for
+//! what is done with it ([`Needed`]), and for a property that has an effect here.
 //!
 //! Left out on purpose: `AWS::Lambda::*` resources (only their SAM forms are read) other than event source mappings of
 //! Kafka, `Fn::ImportValue`, `Fn::Transform`, `Fn::GetAZs`, `Fn::Cidr`, `Fn::ForEach`, nested stacks. Meeting one of these
@@ -31,9 +34,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use function::{AsyncSpec, Cors, FunctionSpec, UrlSpec};
+pub use function::{AsyncSpec, CodeUri, Cors, FunctionSpec, UrlSpec};
 pub use kafka::{KafkaSource, RetrySpec, StartingPosition};
-pub(crate) use names::plain_name;
+pub(crate) use names::{PATTERN as NAME_PATTERN, called};
 pub use problems::{Problem, Problems};
 pub use resolve::function_arn;
 
@@ -52,6 +55,18 @@ pub struct Template {
     pub not_supported: Vec<String>,
 }
 
+/// What a template is read for. What that does not take need not be known on this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Needed {
+    /// Functions are run, and fed by their event sources.
+    #[default]
+    Everything,
+    /// Functions are run, and their event sources left alone.
+    Functions,
+    /// Event sources are read, for functions that run elsewhere: of those no more than name and time-out.
+    EventSources,
+}
+
 /// What a template's text does not say itself.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
@@ -63,6 +78,10 @@ pub struct Inputs {
     pub region: String,
     /// Where function URLs start (`http://127.0.0.1:9000`), for `!GetAtt XUrl.FunctionUrl`.
     pub base_url: Option<String>,
+    /// Which functions, by any of their names; all of them where none is named. The others are as if they ran elsewhere.
+    pub functions: Vec<String>,
+    /// What is done with them.
+    pub needed: Needed,
 }
 
 /// Reads a template.
@@ -81,58 +100,61 @@ pub fn read(text: &str, inputs: &Inputs) -> Result<Template, Problems> {
 }
 
 fn functions(document: &Value, inputs: &Inputs, findings: &Findings) -> Vec<FunctionSpec> {
-    let empty = Map::new();
-    let section = |name: &str| document.get(name).and_then(Value::as_object).unwrap_or(&empty);
-    let resources = section("Resources");
+    let section = |name: &str| resources::map(document.get(name), name, findings);
     let mut scope = Scope {
         parameters: parameters::values(section("Parameters"), &inputs.parameters, findings),
         conditions: section("Conditions"),
         mappings: section("Mappings"),
-        resources,
-        function_names: BTreeMap::new(),
+        resources: section("Resources"),
+        names: BTreeMap::new(),
+        asked_for: BTreeSet::new(),
         region: &inputs.region,
         base_url: inputs.base_url.as_deref(),
         findings,
         overridden: inputs.variables.keys().cloned().collect(),
-        evaluating: RefCell::default(),
+        evaluated: RefCell::default(),
     };
     rules::check(section("Rules"), &scope);
     let resources = resources::existing(&scope);
-    scope.function_names = function_names(&resources, findings);
-    let globals = document.pointer("/Globals/Function").and_then(Value::as_object).unwrap_or(&empty);
     let of_kind = |kind: &'static str| resources.iter().filter(move |resource| resource.kind == kind);
+    names::read(&of_kind(FUNCTION).collect::<Vec<_>>(), &mut scope);
+    scope.asked_for = asked_for(&inputs.functions, &scope);
+    let globals = resources::map(section("Globals").get("Function"), "Globals.Function", findings);
+    let functions = of_kind(FUNCTION).filter(|resource| scope.is_asked_for(resource.logical_id));
     let mut specs: Vec<FunctionSpec> =
-        of_kind(FUNCTION).filter_map(|resource| function(resource, globals, &scope)).collect();
+        functions.filter_map(|resource| function(resource, globals, inputs.needed, &scope)).collect();
     for spec in &mut specs {
         spec.variables.extend(inputs.variables.clone());
     }
-    kafka::attach_mappings(of_kind(kafka::MAPPING), &mut specs, &scope);
+    kafka::attach_mappings(of_kind(kafka::MAPPING), &mut specs, inputs.needed, &scope);
     resources::tell_what_does_not_exist(&resources, &[FUNCTION, kafka::MAPPING], findings);
     specs
 }
 
-fn function(resource: &Resource<'_>, globals: &Map<String, Value>, scope: &Scope<'_>) -> Option<FunctionSpec> {
-    let properties = globals::merged(globals, &resource.properties(), resource.body.get("IgnoreGlobals"));
-    let name = scope.function_names.get(resource.logical_id)?;
-    function::read(resource.logical_id, name, binary_of(resource.body), &properties, scope)
-}
-
-/// The binary cargo-lambda builds for a function.
-fn binary_of(resource: &Value) -> Option<&str> {
-    resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str)
-}
-
-/// The name of every function: as `cargo lambda` would name it, else as AWS would.
-fn function_names(resources: &[Resource<'_>], findings: &Findings) -> BTreeMap<String, String> {
-    let mut names = BTreeMap::new();
-    let mut taken = BTreeSet::new();
-    for Resource { logical_id, body, .. } in resources.iter().filter(|resource| resource.kind == FUNCTION) {
-        let given = body.pointer("/Properties/FunctionName").and_then(Value::as_str);
-        let name = binary_of(body).or(given).unwrap_or(logical_id);
-        if !taken.insert(name) {
-            findings.problem(&format!("Resources.{logical_id}"), format!("another function is named {name} too"));
+/// The functions that are meant, by their logical ids: those that are named, or all.
+fn asked_for(named: &[String], scope: &Scope<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for name in named {
+        match scope.names.iter().find(|(_, names)| names.is_called(name)) {
+            Some((logical_id, _)) => drop(found.insert(logical_id.clone())),
+            None => {
+                let known: Vec<&str> = scope.names.values().map(names::Names::name).collect();
+                let what = format!("the template has no such function; it has {}", known.join(", "));
+                scope.findings.problem(&format!("--function {name}"), what);
+            }
         }
-        names.insert((*logical_id).to_owned(), name.to_owned());
     }
-    names
+    if named.is_empty() { scope.names.keys().cloned().collect() } else { found }
+}
+
+fn function(
+    resource: &Resource<'_>,
+    globals: &Map<String, Value>,
+    needed: Needed,
+    scope: &Scope<'_>,
+) -> Option<FunctionSpec> {
+    let own = resource.properties(scope.findings);
+    let properties = globals::merged(globals, own, resource.body.get("IgnoreGlobals"));
+    let names = scope.names.get(resource.logical_id)?;
+    function::read(resource.logical_id, names, &properties, needed, scope)
 }

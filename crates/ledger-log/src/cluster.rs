@@ -16,7 +16,7 @@ pub use find::FindError;
 pub use token::TokenError;
 
 use crate::config::{Brokers, LogConfig, Sasl, Security};
-use crate::{AppendError, KafkaCommandLog, KafkaOutcomeLog, PublishError, Topics};
+use crate::{AppendError, KafkaCommandLog, KafkaCommandReader, KafkaOutcomeLog, PublishError, Topics};
 
 /// How long one request may wait for its answer, whatever time there is.
 const LONGEST_SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,6 +66,11 @@ impl Cluster {
     /// When librdkafka refuses its settings.
     pub fn outcome_log(&self, timeout: Duration) -> Result<KafkaOutcomeLog, PublishError> {
         KafkaOutcomeLog::open(self, timeout)
+    }
+
+    /// Reads the command topic, a stretch at a time.
+    pub fn command_reader(&self) -> KafkaCommandReader {
+        KafkaCommandReader::new(self.clone())
     }
 
     /// The topics, for the operator; every call about them ends within the time-out.

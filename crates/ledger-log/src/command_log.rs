@@ -1,46 +1,55 @@
 //! The port through which commands come into the log.
 
 mod kafka;
-mod known_generation;
+mod known_placement;
 
-use futures::future::BoxFuture;
-use ledger::{AccountId, Generation, Position, Timestamp};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::{Position, Timestamp};
+use ledger_wire::NewCommand;
 
 use crate::Traceparent;
 
 pub use kafka::KafkaCommandLog;
 
-/// Appends commands, one at a time and many at once.
+/// Appends commands.
 ///
-/// Promise: when [`append`](CommandLog::append) gives a position, the command stands there on every in-sync replica.
-/// When it gives an error, [`AppendError::maybe_recorded`] says whether the command may stand in the log all the same.
-/// Commands of one account stand in one partition, in the order in which their appends were begun.
-pub trait CommandLog: Send + Sync + std::fmt::Debug {
-    /// The generation of the command topic, which goes into every record. Read once and remembered; read again after a
-    /// failure, or when the topic turns out to be another one.
-    fn generation(&self) -> BoxFuture<'_, Result<Generation, AppendError>>;
+/// Promise: where [`append`](CommandLog::append) gives a position, the command stands there on every in-sync replica. Where
+/// it gives an error, [`AppendError::maybe_recorded`] says whether the command may stand in the log all the same. Commands of
+/// one account stand in the partition that the generation's [`Placement`](ledger::Placement) gives it, in the order in which
+/// they were given.
+pub trait CommandLog: Send + Sync + std::fmt::Debug + 'static {
+    /// Appends commands, all of one request, and waits for the brokers to confirm them: at most [`PLACEMENT_WITHIN`] and the
+    /// append time-out. One result each, in their order.
+    fn append(
+        &self,
+        commands: &[NewCommand],
+        traceparent: Option<&Traceparent>,
+    ) -> impl Future<Output = Vec<Result<Appended, AppendError>>> + Send;
 
     /// Asks the brokers whether the topic is there to be written to, each time anew.
-    fn ping(&self) -> BoxFuture<'_, Result<(), AppendError>>;
+    fn ping(&self) -> impl Future<Output = Result<(), AppendError>> + Send;
+}
 
-    /// What keeps the log from answering, as far as it is known: for whoever cannot wait for an answer to say it.
-    fn trouble(&self) -> Option<String> {
-        None
+impl<T: CommandLog> CommandLog for Arc<T> {
+    async fn append(
+        &self,
+        commands: &[NewCommand],
+        traceparent: Option<&Traceparent>,
+    ) -> Vec<Result<Appended, AppendError>> {
+        (**self).append(commands, traceparent).await
     }
 
-    /// Appends a command and waits for the brokers to confirm it, at most for the append time-out.
-    fn append<'a>(&'a self, record: NewRecord<'a>) -> BoxFuture<'a, Result<Appended, AppendError>>;
+    async fn ping(&self) -> Result<(), AppendError> {
+        (**self).ping().await
+    }
 }
 
-/// A command as bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct NewRecord<'a> {
-    pub account: &'a AccountId,
-    /// The generation that stands in `value`.
-    pub generation: Generation,
-    pub value: &'a [u8],
-    pub traceparent: Option<&'a Traceparent>,
-}
+/// How long an append waits to learn the generation of the log and its partitions: read once and remembered; read again
+/// after a failure, or when the topic turns out to be another one.
+pub const PLACEMENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where a command stands, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,19 +12,18 @@
 //! | `AWS_REGION` | for `OAUTHBEARER`, where no ARN names it; Lambda sets it |
 //! | `APPEND_TIMEOUT_MS` | how long an append may wait for its confirmation: 100 to 840000, 5000 unless told |
 //!
-//! An empty value counts as none, so that a template can always name the variable.
+//! [`Variables`] says how values are read.
 
 mod brokers;
-mod problems;
 mod security;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use variables::Variables;
+
 pub(crate) use brokers::Brokers;
-use problems::Reader;
-pub use problems::{ConfigProblem, ConfigProblems};
 #[cfg(test)]
 pub(crate) use security::Tls;
 pub(crate) use security::{Mechanism, Sasl, Security};
@@ -43,34 +42,16 @@ pub struct LogConfig {
 }
 
 impl LogConfig {
-    /// Reads the process's environment.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn from_env() -> Result<Self, ConfigProblems> {
-        Self::from_lookup(|name| std::env::var(name).ok())
-    }
-
-    /// Reads the variables that `lookup` knows.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigProblems> {
-        let mut reader = Reader::new(&lookup);
-        let brokers = Brokers::read(&mut reader);
-        let security = Security::read(&mut reader, brokers.as_ref());
-        let append_timeout_ms = reader.number(
+    /// Reads the variables above; nothing where one of them is wrong.
+    pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let brokers = Brokers::read(variables);
+        let security = Security::read(variables, brokers.as_ref());
+        let append_timeout_ms = variables.number(
             "APPEND_TIMEOUT_MS",
             SHORTEST_APPEND_TIMEOUT_MS..=LONGEST_APPEND_TIMEOUT_MS,
             DEFAULT_APPEND_TIMEOUT_MS,
         );
-        reader.finish(|| {
-            Some(Self {
-                brokers: brokers?,
-                security: security?,
-                append_timeout: Duration::from_millis(append_timeout_ms?),
-            })
-        })
+        Some(Self { brokers: brokers?, security: security?, append_timeout: Duration::from_millis(append_timeout_ms?) })
     }
 
     /// How long an append may wait for its confirmation.

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ledger::Partition;
 use rdkafka::ClientContext;
+use rdkafka::bindings::rd_kafka_message_status;
+use rdkafka::bindings::rd_kafka_msg_status_t as MessageStatus;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
 use rdkafka::util::IntoOpaque;
 
 use crate::cluster::ClientEvents;
@@ -31,7 +34,31 @@ pub(crate) struct Delivery {
 pub(crate) trait Reports: Send + Sync + 'static {
     type Ticket: IntoOpaque + Send;
 
-    fn delivered(&self, ticket: Self::Ticket, result: Result<Delivery, KafkaError>);
+    fn delivered(&self, ticket: Self::Ticket, result: Result<Delivery, Undelivered>);
+}
+
+/// Why a record has no confirmation.
+#[derive(Debug, Clone)]
+pub(crate) struct Undelivered {
+    pub(crate) error: KafkaError,
+    /// Whether it may stand in the log all the same. It does not only where librdkafka knows that it was never written
+    /// (`RD_KAFKA_MSG_STATUS_NOT_PERSISTED`): never sent, or refused by the broker each time.
+    pub(crate) maybe_recorded: bool,
+}
+
+impl Undelivered {
+    fn new(error: &KafkaError, message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            error: error.clone(),
+            maybe_recorded: status_of(message) != MessageStatus::RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "rdkafka does not tell the status of a message")]
+fn status_of(message: &BorrowedMessage<'_>) -> MessageStatus {
+    // SAFETY: the message is that of a delivery report, and the borrow keeps the report.
+    unsafe { rd_kafka_message_status(message.ptr()) }
 }
 
 /// A producer and its events.
@@ -42,14 +69,18 @@ pub(crate) struct Producer<R: Reports> {
     current: Mutex<Arc<Client<R>>>,
 }
 
-struct Client<R: Reports> {
+/// What sends for a producer, until it has come to its end.
+pub(crate) struct Client<R: Reports> {
     producer: ThreadedProducer<Context<R>>,
     is_over: Arc<AtomicBool>,
 }
 
 /// A record to send; a key and a value, and the trace it belongs to.
+#[derive(Debug)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) topic: &'static str,
+    /// The one that the client chooses by the key, where none is given.
+    pub(crate) partition: Option<Partition>,
     pub(crate) key: &'a str,
     pub(crate) value: &'a [u8],
     pub(crate) traceparent: Option<&'a Traceparent>,
@@ -94,16 +125,16 @@ impl<R: Reports> Producer<R> {
     /// Queues a record; its report comes later.
     pub(crate) fn send(&self, record: &Outgoing<'_>, ticket: R::Ticket) -> Result<(), (KafkaError, R::Ticket)> {
         match self.client() {
-            Ok(client) => queue(&client, record, ticket),
+            Ok(client) => client.send(record, ticket),
             Err(error) => Err((error, ticket)),
         }
     }
 
     /// The client that sends; another one where the last has come to its end.
-    fn client(&self) -> Result<Arc<Client<R>>, KafkaError> {
+    pub(crate) fn client(&self) -> Result<Arc<Client<R>>, KafkaError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.is_over.load(Ordering::Relaxed) {
-            tracing::warn!("the brokers do not know the producer any more; another takes its place");
+            tracing::warn!("the producer was given up, by the brokers or for want of time; another takes its place");
             let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
             // What it has in flight comes back to whoever waits for it as failed; joining its threads takes a moment.
             std::thread::spawn(move || drop(over));
@@ -141,20 +172,29 @@ impl<R: Reports> fmt::Debug for Producer<R> {
     }
 }
 
-fn queue<R: Reports>(
-    client: &Client<R>,
-    record: &Outgoing<'_>,
-    ticket: R::Ticket,
-) -> Result<(), (KafkaError, R::Ticket)> {
-    let mut outgoing = BaseRecord::with_opaque_to(record.topic, ticket).key(record.key).payload(record.value);
-    if let Some(traceparent) = record.traceparent {
-        let header = Header { key: TRACEPARENT, value: Some(traceparent.as_str()) };
-        outgoing = outgoing.headers(OwnedHeaders::new_with_capacity(1).insert(header));
+impl<R: Reports> Client<R> {
+    /// Queues a record; its report comes later.
+    pub(crate) fn send(&self, record: &Outgoing<'_>, ticket: R::Ticket) -> Result<(), (KafkaError, R::Ticket)> {
+        let mut outgoing = BaseRecord::with_opaque_to(record.topic, ticket).key(record.key).payload(record.value);
+        if let Some(partition) = record.partition {
+            outgoing = outgoing.partition(partition.into());
+        }
+        if let Some(traceparent) = record.traceparent {
+            let header = Header { key: TRACEPARENT, value: Some(traceparent.as_str()) };
+            outgoing = outgoing.headers(OwnedHeaders::new_with_capacity(1).insert(header));
+        }
+        self.producer.send(outgoing).map_err(|(error, returned)| {
+            self.is_over.fetch_or(error.rdkafka_error_code().is_some_and(ends_the_producer), Ordering::Relaxed);
+            (error, returned.delivery_opaque)
+        })
     }
-    client.producer.send(outgoing).map_err(|(error, returned)| {
-        client.is_over.fetch_or(error.rdkafka_error_code().is_some_and(ends_the_producer), Ordering::Relaxed);
-        (error, returned.delivery_opaque)
-    })
+
+    /// Takes everything out of the queue that is not confirmed; each of it is reported as failed. The next record is sent by
+    /// another client: this one no longer knows how it stands with the brokers.
+    pub(crate) fn give_up(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+    }
 }
 
 /// What librdkafka calls back.
@@ -174,11 +214,11 @@ impl<R: Reports> ProducerContext for Context<R> {
                 offset: message.offset(),
                 timestamp_ms: message.timestamp().to_millis(),
             }),
-            Err((error, _)) => Err(error.clone()),
+            Err((error, message)) => Err(Undelivered::new(error, message)),
         };
         match &result {
             Ok(_) => self.events.went_well(),
-            Err(error) if error.rdkafka_error_code().is_some_and(ends_the_producer) => {
+            Err(Undelivered { error, .. }) if error.rdkafka_error_code().is_some_and(ends_the_producer) => {
                 self.is_over.store(true, Ordering::Relaxed);
             }
             Err(_) => {}

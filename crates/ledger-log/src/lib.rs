@@ -6,6 +6,7 @@
 //!
 //! - [`CommandLog`]: append one command, and learn its position. [`KafkaCommandLog`], and [`MemoryLog`] for tests.
 //! - [`OutcomeLog`]: publish a batch of outcomes, all of them or an error. [`KafkaOutcomeLog`], and [`MemoryLog`].
+//! - [`CommandReader`]: what stands at offsets of the command topic. [`KafkaCommandReader`], and [`MemoryLog`].
 //! - [`Topics`]: create, describe and delete the topics, and count the generations of the command topic.
 //!
 //! An [`MskCluster`] is what AWS itself tells of a cluster, without any broker being asked.
@@ -22,12 +23,13 @@ mod memory;
 mod msk;
 mod outcome_log;
 mod reader;
+mod stretch;
 mod topics;
 mod traceparent;
 
 pub use cluster::{Cluster, FindError, TokenError};
-pub use command_log::{AppendError, Appended, CommandLog, KafkaCommandLog, NewRecord};
-pub use config::{ConfigProblem, ConfigProblems, LogConfig};
+pub use command_log::{AppendError, Appended, CommandLog, KafkaCommandLog, PLACEMENT_WITHIN};
+pub use config::LogConfig;
 pub use generations::{Beginning, GenerationError};
 pub use memory::MemoryLog;
 pub use msk::{
@@ -36,14 +38,18 @@ pub use msk::{
 };
 pub use outcome_log::{KafkaOutcomeLog, OutcomeLog, OutcomeRecord, PublishError};
 pub use reader::{ReadError, StoredRecord};
-pub use topics::{CreateTopics, PartitionEnd, PartitionHealth, TopicDescription, TopicHealth, Topics, TopicsError};
+pub use stretch::{CommandReader, KafkaCommandReader, Stretch, StretchError};
+pub use topics::{
+    CreateTopics, Deviation, PartitionEnd, PartitionHealth, TopicDescription, TopicHealth, Topics, TopicsError,
+};
 pub use traceparent::Traceparent;
 
-/// Where commands stand, keyed by account.
+/// Where commands stand, keyed by their accounts' placement group.
 pub const COMMANDS: &str = ledger::COMMANDS;
 /// What became of them, keyed by account.
 pub const OUTCOMES: &str = "passbook.outcomes";
-/// How often the command topic was created anew: compacted, one record per topic, `{"generation":1}`.
+/// How often the command topic was created anew, and with how many partitions: compacted, one record per topic,
+/// `{"generation":1,"partitions":8}`.
 pub const GENERATIONS: &str = "passbook.generations";
 /// All of them.
 const TOPICS: [&str; 3] = [COMMANDS, OUTCOMES, GENERATIONS];

@@ -3,10 +3,11 @@
 mod batch;
 mod kafka;
 
+use std::future::Future;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use ledger::AccountId;
+use tokio::time::Instant;
 
 use crate::Traceparent;
 
@@ -15,22 +16,29 @@ pub(crate) use kafka::publish_one;
 
 /// Publishes outcomes, keyed by account.
 ///
-/// Promise: after success every record of the batch stands on every in-sync replica; records of one account in the order
-/// of the batch. After an error any of them may stand there: publish the batch again, consumers know an outcome by its id.
-pub trait OutcomeLog: Send + Sync + std::fmt::Debug {
-    fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>>;
+/// Promise: after success every record of the batch but those named stands on every in-sync replica; records of one account
+/// in the order of the batch, where no record was too large. After an error any of them may stand there: publish the batch
+/// again, consumers know an outcome by its id. Either way the call has ended by its deadline, and nothing of the batch is
+/// sent later.
+pub trait OutcomeLog: Send + Sync + std::fmt::Debug + 'static {
+    /// Publishes all of them, and gives the numbers of those that the brokers will never take, because they are too large.
+    fn publish(
+        &self,
+        records: &[OutcomeRecord],
+        until: Instant,
+    ) -> impl Future<Output = Result<Vec<usize>, PublishError>> + Send;
 }
 
-impl<T: OutcomeLog + ?Sized> OutcomeLog for Arc<T> {
-    fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>> {
-        (**self).publish(records)
+impl<T: OutcomeLog> OutcomeLog for Arc<T> {
+    async fn publish(&self, records: &[OutcomeRecord], until: Instant) -> Result<Vec<usize>, PublishError> {
+        (**self).publish(records, until).await
     }
 }
 
 /// An outcome as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeRecord {
-    /// Nothing for the outcome of a record whose key names no account.
+    /// Nothing for the outcome of a record that names no account.
     pub account: Option<AccountId>,
     pub value: Vec<u8>,
     pub traceparent: Option<Traceparent>,

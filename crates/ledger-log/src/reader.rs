@@ -4,6 +4,8 @@
 //!
 //! Bounds: every call ends within the reader's time. A partition that grows faster than it is read has no end.
 
+mod stretch;
+
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -72,7 +74,9 @@ impl Reader {
         let (tell, told) = oneshot::channel();
         let thread = tokio::task::spawn_blocking(move || match Self::open(&cluster, timeout) {
             Ok(reader) => {
-                let _nobody_asks_any_more = tell.send(Ok(read(&reader)));
+                let result = read(&reader);
+                reader.stop();
+                let _nobody_asks_any_more = tell.send(Ok(result));
                 // To close takes 100 ms, and who asked has the answer by then.
                 drop(reader);
             }
@@ -95,6 +99,10 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
+            // All that stands in a topic, whatever became of the transaction that wrote it, to where it ends.
+            .set("isolation.level", "read_uncommitted")
+            // What it reads ahead, in KB.
+            .set("queued.max.messages.kbytes", "8192")
             // At the end of a partition a broker answers after this time, and that answer is what tells the end.
             .set("fetch.wait.max.ms", "1");
         let events = cluster.events();
@@ -102,6 +110,14 @@ impl Reader {
         // A client that signs in with a token asks for it through its events.
         drop(consumer.poll(Duration::ZERO));
         Ok(Self { events, consumer, timeout, started: Instant::now() })
+    }
+
+    /// Asks for no more; one fetch may still be under way, for about 1 ms. Whoever has the answer may delete the topic, and
+    /// librdkafka 2.12 ends the process where a broker answers a fetch of a topic that is gone with a leader and without the
+    /// topic's id, as tansu does (`rd_kafka_metadata_update_op` compares a name that is not there).
+    fn stop(&self) {
+        // Where it fails, the reader is closed all the same.
+        let _stopped = self.consumer.unassign();
     }
 
     pub(crate) fn remaining(&self) -> Duration {
@@ -179,6 +195,14 @@ impl Reader {
         Ok(first)
     }
 
+    fn assign(&self, topic: &str, starts: &[(i32, Offset)]) -> Result<(), KafkaError> {
+        let mut assignment = TopicPartitionList::new();
+        for (partition, offset) in starts {
+            assignment.add_partition_offset(topic, *partition, *offset)?;
+        }
+        self.consumer.assign(&assignment)
+    }
+
     fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), ReadError> {
         let bounds = self.consumer.fetch_watermarks(topic, partition, self.remaining());
         bounds.map_err(|error| self.fail(topic, &format!("{topic}-{partition}"), &error))
@@ -195,11 +219,7 @@ impl Reader {
     ) -> Result<(), ReadError> {
         let Some((first, _)) = starts.first() else { return Ok(()) };
         let fail = |error: &KafkaError| self.fail(topic, &format!("{topic}-{first}"), error);
-        let mut assignment = TopicPartitionList::new();
-        for (partition, offset) in starts {
-            assignment.add_partition_offset(topic, *partition, *offset).map_err(|error| fail(&error))?;
-        }
-        self.consumer.assign(&assignment).map_err(|error| fail(&error))?;
+        self.assign(topic, starts).map_err(|error| fail(&error))?;
         let mut reading: HashSet<i32> = starts.iter().map(|(partition, _)| *partition).collect();
         let mut silent = reading.clone();
         let begun = Instant::now();

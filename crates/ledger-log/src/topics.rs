@@ -1,8 +1,8 @@
 //! The ledger's topics, for the operator: create, describe, delete, and count the generations.
 //!
-//! What becomes of the money depends on the commands being kept, in order, with the broker's time. So the command topic
-//! keeps its records for good, stamps them itself, and with three replicas or more confirms a record only once two have
-//! it. Every question to the cluster ends within the time-out given.
+//! What becomes of the money depends on the commands being kept, in order, with the broker's time. What each topic is told
+//! for that stands in one table (`settings`): topics are made by it, and those that are there are judged by it. Every
+//! question to the cluster ends within the time-out given.
 
 mod health;
 mod settings;
@@ -10,8 +10,8 @@ mod settings;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ledger::{Generation, Partition};
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use ledger::{Generation, Partition, Placement};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, ResourceSpecifier};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ use crate::outcome_log::publish_one;
 use crate::reader::{ReadError, Reader};
 use crate::{COMMANDS, GENERATIONS, OUTCOMES, PublishError, StoredRecord, TOPICS, TokenError};
 pub use health::{PartitionHealth, TopicHealth};
+pub use settings::Deviation;
 
 /// How long to wait before looking again whether the cluster has done as it was told.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -42,6 +43,13 @@ pub struct TopicDescription {
     pub partitions: Vec<PartitionEnd>,
     /// The settings that differ from the broker's own, by name.
     pub settings: BTreeMap<String, String>,
+}
+
+/// A setting of a topic as it is.
+struct InForce {
+    name: String,
+    value: String,
+    is_default: bool,
 }
 
 /// Where a partition begins and ends.
@@ -90,7 +98,7 @@ impl Topics {
 
     /// The generation that is recorded; nothing where none has begun.
     pub async fn generation(&self) -> Result<Option<Generation>, TopicsError> {
-        Ok(self.beginning().await?.map(|beginning| beginning.generation))
+        Ok(self.beginning().await?.map(|beginning| beginning.placement.generation))
     }
 
     /// The generation that is recorded and when it began; nothing where none has.
@@ -102,23 +110,22 @@ impl Topics {
         }
     }
 
-    /// Records a generation. To be done when the topic of the one before is gone and its own is not there yet: no command
+    /// Records a generation and its partitions. To be done when the topic of the one before is gone and its own is not there yet: no command
     /// is then ever appended to it under the number before, and the [`Beginning`] tells records of the two logs apart.
-    pub async fn begin_generation(&self, generation: Generation, replication_factor: u16) -> Result<(), TopicsError> {
-        self.create_missing(&[(GENERATIONS, 1, settings::generations(replication_factor))], replication_factor).await?;
-        let value = generations::value(generation);
-        let record = Outgoing { topic: GENERATIONS, key: COMMANDS, value: &value, traceparent: None };
+    pub async fn begin_generation(&self, placement: Placement, replication_factor: u16) -> Result<(), TopicsError> {
+        self.create_missing(&[(GENERATIONS, 1)], replication_factor).await?;
+        let value = generations::value(placement).map_err(|fault| TopicsError::Refused {
+            action: "record a generation".to_owned(),
+            reason: fault.to_string(),
+        })?;
+        let record = Outgoing { topic: GENERATIONS, partition: None, key: COMMANDS, value: &value, traceparent: None };
         Ok(publish_one(&self.cluster, record, self.timeout).await?)
     }
 
     /// Creates the command topic and the outcome topic where they are missing; says which.
     pub async fn create(&self, layout: CreateTopics) -> Result<Vec<&'static str>, TopicsError> {
         let CreateTopics { partitions, replication_factor } = layout;
-        let topics = [
-            (COMMANDS, partitions, settings::commands(replication_factor)),
-            (OUTCOMES, partitions, settings::outcomes(replication_factor)),
-        ];
-        self.create_missing(&topics, replication_factor).await
+        self.create_missing(&[(COMMANDS, partitions), (OUTCOMES, partitions)], replication_factor).await
     }
 
     /// Deletes the command topic and the outcome topic. The generations stay, so that the next one is known to be new.
@@ -144,7 +151,9 @@ impl Topics {
         let mut descriptions = Vec::new();
         for topic in TOPICS {
             let partitions = self.ends(topic).await?;
-            let settings = if partitions.is_empty() { BTreeMap::new() } else { self.settings(topic).await? };
+            let settings = if partitions.is_empty() { Vec::new() } else { self.settings(topic).await? };
+            let own = settings.into_iter().filter(|setting| !setting.is_default);
+            let settings = own.map(|setting| (setting.name, setting.value)).collect();
             descriptions.push(TopicDescription { topic: topic.to_owned(), partitions, settings });
         }
         Ok(descriptions)
@@ -153,6 +162,18 @@ impl Topics {
     /// How every topic of the ledger fares, the missing ones too.
     pub async fn health(&self) -> Result<Vec<TopicHealth>, TopicsError> {
         self.with_reader(|reader| TOPICS.into_iter().map(|topic| reader.health(topic)).collect()).await
+    }
+
+    /// In what the topics that are there are not as the ledger's promises need them.
+    pub async fn deviations(&self) -> Result<Vec<Deviation>, TopicsError> {
+        let mut deviations = Vec::new();
+        for found in self.health().await?.iter().filter(|found| !found.partitions.is_empty()) {
+            let in_force = self.settings_in_force(&found.topic).await?;
+            let replication_factor = found.replication_factor() as u16;
+            let brokers = self.cluster.addresses();
+            deviations.extend(settings::deviations(&found.topic, &in_force, replication_factor, brokers));
+        }
+        Ok(deviations)
     }
 
     /// The records of a partition, all of them at once: for small topics, and for tests.
@@ -180,12 +201,12 @@ impl Topics {
 
     async fn create_missing(
         &self,
-        topics: &[(&'static str, Partition, settings::Settings)],
+        topics: &[(&'static str, Partition)],
         replication_factor: u16,
     ) -> Result<Vec<&'static str>, TopicsError> {
         let new: Vec<_> = topics
             .iter()
-            .map(|(topic, partitions, settings)| settings.topic(topic, *partitions, replication_factor))
+            .map(|(topic, partitions)| settings::new_topic(topic, *partitions, replication_factor))
             .collect();
         let created = self.admin().await?.create_topics(&new, &self.options()).await;
         let mut names = Vec::new();
@@ -202,7 +223,7 @@ impl Topics {
             }
         }
         self.wait_until("show the new topics", async || {
-            for (topic, partitions, _) in topics {
+            for (topic, partitions) in topics {
                 if self.ends(topic).await?.len() < usize::from(*partitions) {
                     return Ok(false);
                 }
@@ -213,15 +234,24 @@ impl Topics {
         Ok(names)
     }
 
-    async fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, TopicsError> {
+    /// The settings of a topic, the broker's own included.
+    pub(crate) async fn settings_in_force(&self, topic: &str) -> Result<BTreeMap<String, String>, TopicsError> {
+        let settings = self.settings(topic).await?;
+        Ok(settings.into_iter().map(|setting| (setting.name, setting.value)).collect())
+    }
+
+    async fn settings(&self, topic: &str) -> Result<Vec<InForce>, TopicsError> {
         let action = format!("describe {topic}");
         let described = self.admin().await?.describe_configs(&[ResourceSpecifier::Topic(topic)], &self.options()).await;
-        let mut settings = BTreeMap::new();
+        let mut settings = Vec::new();
         for resource in described.map_err(|error| self.unavailable(&action, &error))? {
             let resource =
                 resource.map_err(|code| TopicsError::Refused { action: action.clone(), reason: code.to_string() })?;
-            let own = resource.entries.into_iter().filter(|entry| !entry.is_default && !entry.is_sensitive);
-            settings.extend(own.filter_map(|entry| Some((entry.name, entry.value?))));
+            let told = resource.entries.into_iter().filter(|entry| !entry.is_sensitive);
+            let in_force = |entry: ConfigEntry| {
+                Some(InForce { name: entry.name, value: entry.value?, is_default: entry.is_default })
+            };
+            settings.extend(told.filter_map(in_force));
         }
         Ok(settings)
     }

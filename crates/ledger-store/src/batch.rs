@@ -33,8 +33,13 @@ pub struct LogRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     Command(Command),
-    /// Nobody can read them as a command, for this reason.
-    Unreadable(String),
+    /// Nobody can read them as a command.
+    Unreadable {
+        /// A sentence for the operator, and for whoever asks after the transaction.
+        why: String,
+        /// The account that they name all the same. Without one, no client was ever told an id for the record.
+        account: Option<AccountId>,
+    },
 }
 
 /// A record that is set aside with its bytes: nobody can read it, or its generation is over. It never blocks its partition.
@@ -44,6 +49,8 @@ pub struct DeadLetter {
     pub recorded_at: Timestamp,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// The account that it names. Without one, no client was ever told an id for it.
+    pub account: Option<AccountId>,
     /// The position that its client was told, where that is not where it stands: an `api` that had not heard of a new
     /// generation wrote it.
     pub accepted_as: Option<Position>,
@@ -64,6 +71,16 @@ pub struct AppliedOutcome {
 pub enum Applied {
     Settled(Outcome),
     Unreadable(DeadLetter),
+}
+
+/// How far the outcomes of a partition are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub topic: String,
+    pub partition: Partition,
+    pub generation: Generation,
+    /// Every outcome before this offset is.
+    pub before: Offset,
 }
 
 /// What became of a batch.
@@ -91,24 +108,16 @@ impl Report {
 }
 
 impl DeadLetter {
-    /// The account that its key names; without one, no client was ever told an id for it.
-    pub fn account(&self) -> Option<AccountId> {
-        account_of(self.key.as_deref())
-    }
-
     /// The id that its client was told; `position` is where it stands.
     pub fn id(&self, position: Position) -> Option<TransactionId> {
-        Some(TransactionId { account: self.account()?, position: self.accepted_as.unwrap_or(position) })
+        Some(TransactionId { account: self.account.clone()?, position: self.accepted_as.unwrap_or(position) })
     }
 
     pub(crate) fn of(record: &LogRecord, accepted_as: Option<Position>, why: &str) -> Self {
         let LogRecord { offset, recorded_at, ref key, ref value, .. } = *record;
-        Self { offset, recorded_at, key: key.clone(), value: value.clone(), accepted_as, why: why.to_owned() }
+        let (key, value, account) = (key.clone(), value.clone(), record.account().cloned());
+        Self { offset, recorded_at, key, value, account, accepted_as, why: why.to_owned() }
     }
-}
-
-fn account_of(key: Option<&[u8]>) -> Option<AccountId> {
-    std::str::from_utf8(key?).ok()?.parse().ok()
 }
 
 impl Applied {
@@ -117,7 +126,7 @@ impl Applied {
     pub(crate) fn is_of(&self, record: &LogRecord) -> bool {
         match (self, &record.content) {
             (Self::Settled(outcome), Content::Command(command)) => outcome.is_of(command),
-            (Self::Settled(_), Content::Unreadable(_)) => true,
+            (Self::Settled(_), Content::Unreadable { .. }) => true,
             (Self::Unreadable(letter), _) => letter.key == record.key && letter.value == record.value,
         }
     }
@@ -146,14 +155,14 @@ impl LogRecord {
     pub(crate) const fn generation(&self) -> Option<Generation> {
         match &self.content {
             Content::Command(command) => Some(command.position.generation()),
-            Content::Unreadable(_) => None,
+            Content::Unreadable { .. } => None,
         }
     }
 
     pub(crate) const fn command(&self) -> Option<&Command> {
         match &self.content {
             Content::Command(command) => Some(command),
-            Content::Unreadable(_) => None,
+            Content::Unreadable { .. } => None,
         }
     }
 
@@ -163,13 +172,16 @@ impl LogRecord {
             .expect("a batch whose offsets no position holds is refused before it is read")
     }
 
-    /// The id of the record. One that is unreadable today may have been read by another version of this program, under the
-    /// account that its key names.
+    /// The account that the record is of. One that is unreadable today may have been read by another version of this
+    /// program, under the account that it names.
+    pub(crate) const fn account(&self) -> Option<&AccountId> {
+        match &self.content {
+            Content::Command(command) => Some(&command.account),
+            Content::Unreadable { account, .. } => account.as_ref(),
+        }
+    }
+
     pub(crate) fn id_at(&self, position: Position) -> Option<TransactionId> {
-        let account = match &self.content {
-            Content::Command(command) => command.account.clone(),
-            Content::Unreadable(_) => account_of(self.key.as_deref())?,
-        };
-        Some(TransactionId { account, position })
+        Some(TransactionId { account: self.account()?.clone(), position })
     }
 }

@@ -6,12 +6,12 @@
 use std::future::Future;
 
 use ledger::{
-    Account, AccountId, Changes, ContraAccount, ContraId, Entry, Generation, IdempotencyKey, KnownKey, Offset, Outcome,
+    Account, AccountId, Changes, ContraAccount, ContraId, Entry, Generation, IdempotencyKey, KnownKey, Outcome,
     Partition, Position, Timestamp,
 };
 use tokio::time::Instant;
 
-use crate::batch::{Applied, DeadLetter, LogRecord};
+use crate::batch::{Applied, DeadLetter, LogRecord, Published};
 use crate::error::StoreError;
 use crate::fence::{Fence, FenceMove};
 
@@ -30,21 +30,19 @@ pub trait Books: Clone + Send + Sync + 'static {
         records: &[LogRecord],
     ) -> impl Future<Output = Result<Vec<(Position, Applied)>, StoreError>> + Send;
 
-    /// Notes in a fence of this generation that every outcome before `published` is published.
-    fn mark_published(
-        &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Notes in fences how far outcomes are published. A mark of another generation than its fence is of no account.
+    fn mark_published(&self, marks: &[Published]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A transaction under way. To drop one abandons it: whatever it has locked stays locked until the server notices.
 pub trait Transaction: Send {
-    /// Moves a fence forward, or begins it, and says how it stood. Of two transactions that move one fence, the later one
-    /// fails at once with [`StoreError::Conflict`].
-    fn move_fence(&mut self, to: &FenceMove) -> impl Future<Output = Result<Option<Fence>, StoreError>> + Send;
+    /// Moves fences of different partitions forward, or begins them, and says how each stood. A partition that was added to
+    /// the topic after its generation began gets a fence of that generation ([`Fence::of_added_partition`]), and nothing
+    /// stands in it. Of two transactions that move one fence, the later one fails at once with [`StoreError::Conflict`].
+    fn move_fences(
+        &mut self,
+        moves: &[FenceMove],
+    ) -> impl Future<Output = Result<Vec<Option<Fence>>, StoreError>> + Send;
 
     /// Reads accounts; those that are not there are left out. Stops with [`StoreError::TooLarge`] at so many bytes.
     fn read_accounts(
@@ -71,8 +69,8 @@ pub trait Transaction: Send {
         keys: &[(AccountId, IdempotencyKey)],
     ) -> impl Future<Output = Result<Vec<(AccountId, IdempotencyKey, KnownKey)>, StoreError>> + Send;
 
-    /// Writes all that a batch changed.
-    fn write(&mut self, work: &Work) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Writes all that batches of different partitions changed.
+    fn write(&mut self, works: &[Work]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes all of it visible, for good. Where nobody knows whether it was done, asks again until then.
     fn commit(&mut self, until: Instant) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -98,6 +96,21 @@ pub struct FoundAccounts {
     pub contra: Vec<ContraAccount>,
     /// How large they are as they are stored.
     pub bytes: usize,
+}
+
+impl FoundAccounts {
+    /// Counts one account more, before it is kept.
+    ///
+    /// # Errors
+    /// When they come to more than `most`.
+    pub(crate) fn count(&mut self, bytes: usize, most: usize) -> Result<(), StoreError> {
+        self.bytes += bytes;
+        if self.bytes > most {
+            let read = self.accounts.len();
+            return Err(StoreError::TooLarge(format!("{read} accounts come to more than {most} bytes")));
+        }
+        Ok(())
+    }
 }
 
 /// All that is to be written of a batch, beside the fence.

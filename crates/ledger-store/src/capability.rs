@@ -5,7 +5,7 @@ use std::future::Future;
 use ledger::{Account, AccountId, Generation, Offset, Outcome, Partition, Timestamp, TransactionId};
 use tokio::time::Instant;
 
-use crate::batch::{PartitionBatch, Report};
+use crate::batch::{PartitionBatch, Published, Report};
 use crate::error::StoreError;
 
 /// The most outcomes one statement holds.
@@ -23,14 +23,18 @@ pub trait Settling: Send + Sync {
         deadline: Instant,
     ) -> impl Future<Output = Report> + Send;
 
-    /// Notes that every outcome of a partition before `published` is published: [`Report::unpublished`] begins there.
-    fn mark_published(
+    /// Settles batches of different partitions in one transaction, which costs about as much as one of them, and gives a
+    /// report for each: every record is applied. Where they are too large for that, or it did not succeed at once, they are
+    /// given back, to be settled each by itself.
+    fn apply_together(
         &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        batches: Vec<PartitionBatch>,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<Report>, Vec<PartitionBatch>>> + Send;
+
+    /// Notes how far outcomes are published: [`Report::unpublished`] begins there.
+    fn mark_published(&self, marks: &[Published]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Answers questions about what has been settled.

@@ -1,16 +1,30 @@
-//! Where the store is and how it is spoken to. Nonsense is refused at the door, all of it at once.
+//! Where the store is and how it is spoken to, from environment variables.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `MONGODB_URI` | a connection string of a replica set or a sharded cluster; required |
+//! | `MONGODB_DATABASE` | `passbook` unless told |
+//! | `AWS_LAMBDA_MAX_CONCURRENCY` | as many connections as requests at once, 2 to 100; 10 unless told. Lambda sets it where it applies |
+//! | `IDEMPOTENCY_KEY_LIFETIME_DAYS` | for whoever settles: 1 to 36500, 30 unless told |
+//! | `FIRST_DEPOSIT_OPENS_ACCOUNT` | for whoever settles: `true` unless told |
+//! | `ACCEPT_WRITERS_TIME` | for whoever settles: `false` unless told |
 
-use std::fmt;
 use std::time::Duration;
 
+use ledger::Policy;
+
 use mongodb::options::ConnectionString;
+use variables::Variables;
 
 use crate::store::Terms;
 
 /// The names of the databases MongoDB keeps for itself, and the characters it does not take.
 const RESERVED_DATABASES: [&str; 3] = ["admin", "local", "config"];
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const MOST_DAYS: u32 = 36_500;
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+const MOST_DAYS: u64 = 36_500;
+const DEFAULT_POOL: u32 = 10;
+const URI: &str = "MONGODB_URI";
+const DATABASE: &str = "MONGODB_DATABASE";
 const FORBIDDEN_IN_DATABASES: &[char] = &['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0'];
 
 #[derive(Debug, Clone)]
@@ -26,92 +40,79 @@ pub struct StoreConfig {
     pub terms: Terms,
 }
 
-/// Everything that is wrong with the environment, one line a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigProblems(pub Vec<String>);
-
-impl std::error::Error for ConfigProblems {}
-
-impl fmt::Display for ConfigProblems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
 impl StoreConfig {
     pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
         Self {
             uri: uri.into(),
             database: database.into(),
             app_name: "passbook".to_owned(),
-            max_pool_size: 10,
+            max_pool_size: DEFAULT_POOL,
             server_selection_timeout: Duration::from_secs(3),
             terms: Terms::default(),
         }
     }
 
-    /// Reads `MONGODB_URI`, `MONGODB_DATABASE` (default `passbook`), `AWS_LAMBDA_MAX_CONCURRENCY` (as many connections as
-    /// requests at once; Lambda sets it where it applies), and, for whoever settles, `IDEMPOTENCY_KEY_LIFETIME_DAYS`
-    /// (default 30), `FIRST_DEPOSIT_OPENS_ACCOUNT` (default `true`) and `ACCEPT_WRITERS_TIME` (default `false`).
-    ///
-    /// # Errors
-    /// All that is missing or wrong, at once.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigProblems> {
-        let set = |name| lookup(name).filter(|value| !value.is_empty());
-        let mut problems = Vec::new();
-        let uri = set("MONGODB_URI").unwrap_or_else(|| {
-            problems.push(
-                "MONGODB_URI is not set; it is a connection string such as mongodb://127.0.0.1:27017/?replicaSet=rs0"
-                    .into(),
-            );
-            String::new()
-        });
-        if let (false, Err(error)) = (uri.is_empty(), ConnectionString::parse(&uri)) {
-            problems.push(format!("MONGODB_URI is not a connection string: {}", error.kind));
+    /// Reads the variables above; nothing where one of them is wrong.
+    pub fn read(variables: &mut Variables<'_>) -> Option<Self> {
+        let uri = read_uri(variables);
+        let database = variables.text(DATABASE).unwrap_or_else(|| "passbook".to_owned());
+        if let Some(problem) = problem_with_database(&database) {
+            variables.fault(DATABASE, problem, "name another database");
         }
-        let database = set("MONGODB_DATABASE").unwrap_or_else(|| "passbook".to_owned());
-        problems.extend(problem_with_database(&database));
-        let mut config = Self::new(uri, database);
-        match set("AWS_LAMBDA_MAX_CONCURRENCY").map(|text| text.parse::<u32>()) {
-            Some(Ok(concurrency @ 1..)) => config.max_pool_size = concurrency.clamp(2, 100),
-            Some(_) => problems.push("AWS_LAMBDA_MAX_CONCURRENCY is not a number from 1 on".to_owned()),
-            None => {}
-        }
-        match set("IDEMPOTENCY_KEY_LIFETIME_DAYS").map(|text| text.parse::<u32>()) {
-            Some(Ok(days @ 1..=MOST_DAYS)) => config.terms.policy.key_lifetime = days * DAY,
-            Some(_) => problems.push(format!("IDEMPOTENCY_KEY_LIFETIME_DAYS is not a number from 1 to {MOST_DAYS}")),
-            None => {}
-        }
-        for (name, flag) in [
-            ("FIRST_DEPOSIT_OPENS_ACCOUNT", &mut config.terms.policy.first_deposit_opens_account),
-            ("ACCEPT_WRITERS_TIME", &mut config.terms.accepts_writers_time),
-        ] {
-            match set(name).map(|text| text.parse()) {
-                Some(Ok(is_set)) => *flag = is_set,
-                Some(Err(_)) => problems.push(format!("{name} is neither true nor false")),
-                None => {}
-            }
-        }
-        if problems.is_empty() { Ok(config) } else { Err(ConfigProblems(problems)) }
+        let requests = variables.number("AWS_LAMBDA_MAX_CONCURRENCY", 1..=u64::MAX, DEFAULT_POOL.into());
+        let terms = read_terms(variables);
+        let mut config = Self { terms: terms?, ..Self::new(uri?, database) };
+        config.max_pool_size = requests?.clamp(2, 100) as u32;
+        Some(config)
     }
+}
+
+fn read_uri(variables: &mut Variables<'_>) -> Option<String> {
+    let fix = "set it to a connection string such as mongodb://127.0.0.1:27017/?replicaSet=rs0";
+    let Some(uri) = variables.text(URI) else {
+        variables.fault(URI, "is missing, so there are no books to settle into", fix);
+        return None;
+    };
+    match ConnectionString::parse(&uri) {
+        Ok(_) => Some(uri),
+        Err(error) => {
+            variables.fault(URI, format_args!("is not a connection string: {}", error.kind), fix);
+            None
+        }
+    }
+}
+
+fn read_terms(variables: &mut Variables<'_>) -> Option<Terms> {
+    let unless_told = Terms::default();
+    let policy = unless_told.policy;
+    let days = variables.number("IDEMPOTENCY_KEY_LIFETIME_DAYS", 1..=MOST_DAYS, days_of(policy.key_lifetime));
+    let opens = variables.flag("FIRST_DEPOSIT_OPENS_ACCOUNT", policy.first_deposit_opens_account);
+    let accepts = variables.flag("ACCEPT_WRITERS_TIME", unless_told.accepts_writers_time);
+    let policy = Policy { key_lifetime: Duration::from_secs(days? * DAY_SECONDS), first_deposit_opens_account: opens? };
+    Some(Terms { policy, accepts_writers_time: accepts? })
+}
+
+const fn days_of(time: Duration) -> u64 {
+    time.as_secs() / DAY_SECONDS
 }
 
 fn problem_with_database(name: &str) -> Option<String> {
     if RESERVED_DATABASES.contains(&name) {
-        return Some(format!("MONGODB_DATABASE is {name}, which MongoDB keeps for itself"));
+        return Some(format!("is {name}, which MongoDB keeps for itself"));
     }
     let fits = name.len() < 64 && !name.contains(FORBIDDEN_IN_DATABASES);
-    (!fits).then(|| "MONGODB_DATABASE is up to 63 bytes without blanks or any of /\\.\"$*<>:|?".to_owned())
+    (!fits).then(|| "is up to 63 bytes without blanks or any of /\\.\"$*<>:|?".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<StoreConfig, ConfigProblems> {
-        StoreConfig::from_lookup(|name| {
-            variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
-        })
+    const DAY: Duration = Duration::from_secs(DAY_SECONDS);
+
+    fn read(set: &[(&str, &str)]) -> Result<StoreConfig, variables::Problems> {
+        let lookup = |name: &str| set.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned());
+        variables::read_from(lookup, StoreConfig::read)
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(problems.0.len(), 5, "{problems}");
         let variables = wrong.map(|(variable, _)| variable);
         for (problem, variable) in problems.0.iter().zip(["MONGODB_URI"].iter().chain(&variables)) {
-            assert!(problem.starts_with(variable), "{problem}");
+            assert_eq!(problem.variable, *variable, "{problem}");
         }
     }
 

@@ -13,21 +13,24 @@
 //! it again. To set that aside would move the fence over offsets at which this log has commands of its own, so it is a
 //! fault, as is what nobody can read of that age.
 
+mod fault;
+mod whereabouts;
+
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::ops::Range;
-use std::time::Duration;
 
 use ledger::{COMMANDS, Generation, Offset, Partition, Position, SAMPLES, Timestamp};
 
+use self::fault::CLOCKS_DIFFER;
+pub use self::fault::FenceFault;
+pub(crate) use self::whereabouts::{Reached, Whereabouts, whereabouts};
 use crate::batch::{LogRecord, PartitionBatch};
 
 /// The generation of a topic that nobody has begun and whose first record does not say.
 const FIRST_GENERATION: Generation = 1;
 /// Before every record.
 const BEGINNING: Timestamp = Timestamp::from_epoch_ms(0);
-/// How far the broker's clock may be ahead of this machine's. A record of a time to come would expire the holds and keys of
-/// its partition, for good: the partition waits until the clock is there.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5 * 60);
 
 /// How far a partition has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,57 +63,6 @@ pub struct EarlierGeneration {
     pub applied: u64,
 }
 
-/// Why a record does not continue what has been applied: its partition stands still until somebody has looked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FenceFault {
-    #[error(
-        "the books belong to the topic {COMMANDS}, not to {found}: point the event source at {COMMANDS}, or `settler` at books of their own"
-    )]
-    OtherTopic { found: String },
-    #[error(
-        "nothing of the partition has been applied, yet the batch starts at offset {found}: the records before it would be skipped; stop the event source and set its consumer group back to offset 0"
-    )]
-    StartsLate { found: Offset },
-    #[error(
-        "the batch starts at offset {found}, the next to apply is {expected}: the records between would be skipped; stop the event source and set its consumer group back to offset {expected}"
-    )]
-    Gap { expected: Offset, found: Offset },
-    #[error("offset {found} follows offset {after} in the batch")]
-    NotConsecutive { after: Offset, found: Offset },
-    #[error(
-        "a record of generation {found}, while the partition is at generation {expected}: the books are older than the log; point `settler` at the books of this log, or begin anew: stop `api` and the event source, `passbook topics delete`, `passbook topics create`, and start them again"
-    )]
-    NewerGeneration { expected: Generation, found: Generation },
-    #[error(
-        "the record at offset {offset} is from before generation {generation} of the log began: the event source still holds records of a deleted log; restart it (of Lambda's: disable the event source mapping and enable it again)"
-    )]
-    DeletedLog { generation: Generation, offset: Offset },
-    #[error(
-        "offset {offset} was applied before, yet the record there is not the one that was applied: the topic was created anew; stop `api` and the event source, `passbook topics delete`, `passbook topics create`, and start them again; what is in this topic is lost"
-    )]
-    Recreated { offset: Offset },
-    #[error("a record of partition {found} in a batch of another partition")]
-    OtherPartition { found: Partition },
-    #[error("offset {found} is past the last that a transaction id can name")]
-    OffsetTooLarge { found: Offset },
-    #[error(
-        "the record at offset {offset} is {ahead_ms} ms ahead of this machine's clock, more than {} s: the partition waits until the clock is there; set the clock of the broker or of this machine right",
-        CLOCKS_DIFFER.as_secs()
-    )]
-    AheadOfClock { offset: Offset, ahead_ms: i64 },
-    #[error(
-        "the time of the record at offset {offset} is its writer's, not the broker's, and would decide what expires: set message.timestamp.type=LogAppendTime on {COMMANDS} (`passbook topics create --if-missing` says how), or, where the broker knows no such setting, ACCEPT_WRITERS_TIME=true for `settler`"
-    )]
-    WritersTime { offset: Offset },
-}
-
-impl FenceFault {
-    /// Whether the partition goes on by itself later.
-    pub const fn passes(&self) -> bool {
-        matches!(self, Self::AheadOfClock { .. })
-    }
-}
-
 /// By what a batch is judged beside the fence.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
@@ -124,6 +76,8 @@ pub(crate) struct Circumstances {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Continuation {
     pub(crate) generation: Generation,
+    /// How many partitions it has, where that is known.
+    pub(crate) partitions: Option<NonZeroU16>,
     /// How many records at the front had been applied before.
     pub(crate) redelivered: usize,
     /// How many may be applied, those included; at the next there is a fault.
@@ -188,6 +142,7 @@ pub(crate) fn judge(
     }
     Ok(Continuation {
         generation: fence.generation,
+        partitions: fence.partitions.and_then(NonZeroU16::new),
         redelivered: records.partition_point(|record| record.offset < fence.next_offset),
         sound,
         clock: fence.last_recorded_at,
@@ -274,6 +229,11 @@ impl Fence {
         }
     }
 
+    pub(crate) fn reached(&self) -> Reached {
+        let partitions = self.partitions.and_then(NonZeroU16::new);
+        Reached { generation: self.generation, next_offset: self.next_offset, partitions }
+    }
+
     /// How many records of its generation have been applied.
     pub fn applied(&self) -> u64 {
         self.next_offset.saturating_sub(self.voids)
@@ -308,6 +268,13 @@ impl Fence {
         all.into_iter().map(begin).collect()
     }
 
+    /// The fence of a partition that was added to the topic after the generation of `sibling`, the fence of another, began.
+    /// The generation knows nothing of it: no command of an account stands in it.
+    pub(crate) fn of_added_partition(partition: Partition, sibling: &Self) -> Self {
+        let begun = Self::at_beginning(&sibling.topic, partition, sibling.generation, sibling.began_at);
+        Self { partitions: sibling.partitions, ..begun }
+    }
+
     /// The fence with which the next generation begins.
     fn begin_anew(self, generation: Generation, began_at: Option<Timestamp>) -> Self {
         let over = EarlierGeneration { generation: self.generation, applied: self.applied() };
@@ -315,28 +282,6 @@ impl Fence {
         let mut earlier = self.earlier;
         earlier.extend(is_over.then_some(over));
         Self { earlier, ..Self::at_beginning(&self.topic, self.partition, generation, began_at) }
-    }
-}
-
-/// Where a position is, as seen from its partition's fence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
-    /// The fence has left it behind, settled or not: with the next generation, what was not settled of this one never will
-    /// be.
-    Passed,
-    ToCome,
-    /// No generation so high has begun, or there is none so low.
-    Impossible,
-    NoFence,
-}
-
-pub(crate) fn whereabouts(fence: Option<(Generation, Offset)>, position: Position) -> Whereabouts {
-    let Some((generation, next_offset)) = fence else { return Whereabouts::NoFence };
-    match position.generation() {
-        0 => Whereabouts::Impossible,
-        its if its > generation => Whereabouts::Impossible,
-        its if its == generation && position.offset() >= next_offset => Whereabouts::ToCome,
-        _ => Whereabouts::Passed,
     }
 }
 

@@ -10,10 +10,10 @@ mod transaction;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ledger::{ContraAccount, Generation, Offset, Partition, Position, Timestamp};
+use ledger::{ContraAccount, Generation, Partition, Position, Timestamp};
 use tokio::sync::Notify;
 
-use crate::batch::{Applied, LogRecord};
+use crate::batch::{Applied, LogRecord, Published};
 use crate::books::Books;
 use crate::error::{GenerationError, StoreError};
 use crate::fence::Fence;
@@ -114,17 +114,13 @@ impl Books for Memory {
         Ok(records.iter().filter_map(find).collect())
     }
 
-    async fn mark_published(
-        &self,
-        _topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> Result<(), StoreError> {
+    async fn mark_published(&self, marks: &[Published]) -> Result<(), StoreError> {
         let mut shelf = self.shelf();
         let fences = &mut Arc::make_mut(&mut shelf.state).fences;
-        if let Some(fence) = fences.get_mut(&partition).filter(|fence| fence.generation == generation) {
-            fence.published = fence.published.max(published);
+        for Published { partition, generation, before, .. } in marks {
+            if let Some(fence) = fences.get_mut(partition).filter(|fence| fence.generation == *generation) {
+                fence.published = fence.published.max(*before);
+            }
         }
         Ok(())
     }

@@ -22,16 +22,17 @@ use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCrit
 use mongodb::{Client, Collection, Database};
 use tokio::time::Instant;
 
-use crate::batch::{Applied, LogRecord};
+use crate::batch::{Applied, LogRecord, Published};
 use crate::books::Books;
 use crate::capability::{AccountView, Lookup, Reading};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
-use crate::shape::{FENCES, fence_id, number};
+use crate::shape::{FENCES, fence_id, published_mark};
 use crate::spent::Meter;
 use crate::store::Store;
 pub use transaction::MongoTransaction;
 use watch::Waited;
+use writes::first_failure;
 
 /// Connections of an execution environment that has been frozen for longer are not worth trying.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
@@ -128,18 +129,17 @@ impl Books for Mongo {
     }
 
     /// What is lost of it with a primary is said again: so one server is enough.
-    async fn mark_published(
-        &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> Result<(), StoreError> {
-        let fence = doc! { "_id": fence_id(topic, partition), "generation": i32::from(generation) };
-        let mark = doc! { "$max": { "published": number(published) } };
-        let fences = self.collection(FENCES);
-        fences.update_one(fence, mark).write_concern(WriteConcern::nodes(1)).await?;
-        Ok(())
+    async fn mark_published(&self, marks: &[Published]) -> Result<(), StoreError> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let updates: Vec<_> = marks.iter().map(published_mark).collect();
+        let update = doc! { "update": FENCES, "updates": updates, "ordered": false, "writeConcern": { "w": 1 } };
+        let reply = self.database.run_command(update).await?;
+        first_failure(&reply).map_or(Ok(()), |failed| {
+            let of = marks.get(failed.at).map(|mark| fence_id(&mark.topic, mark.partition)).unwrap_or_default();
+            Err(StoreError::of_document(FENCES, of, failed.code, failed.message))
+        })
     }
 }
 
@@ -149,7 +149,7 @@ impl Reading for MongoStore {
     }
 
     async fn await_outcome(&self, id: &TransactionId, until: Instant) -> Result<Lookup, StoreError> {
-        match self.books.watch.wait(id.position, until).await? {
+        match self.books.watch.wait(id, until).await? {
             Waited::InVain => Ok(Lookup::Accepted),
             Waited::Passed => self.books.look_ups.look_up(&self.books, id).await,
             Waited::Unknown => self.books.look_up(id).await,
@@ -170,7 +170,8 @@ impl Reading for MongoStore {
     }
 
     async fn progress(&self) -> Result<Vec<(Partition, (Generation, Offset))>, StoreError> {
-        Ok(self.books.watch.look().await?.places.into_iter().collect())
+        let places = self.books.watch.look().await?.places.into_iter();
+        Ok(places.map(|(partition, reached)| (partition, (reached.generation, reached.next_offset))).collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! How much of a batch goes into one transaction.
 //!
-//! A batch is applied in prefixes, each its own transaction with its own move of the fence. A prefix is cut by an estimate of
+//! A batch that goes into no common transaction is applied in prefixes, each its own transaction with its own move of the fence. A prefix is cut by an estimate of
 //! what it writes: MongoDB keeps what a transaction has not committed in its cache, and refuses a transaction that outgrows
 //! a share of it. Where the estimate is wrong, or two settlers are in each other's way, or the time runs out, the next prefix
 //! is half as large, down to one record: so no batch is too large to commit, and a partition always gets on.
@@ -15,9 +15,9 @@ use crate::batch::{Content, LogRecord};
 /// times as much; larger ones gain nothing.
 const MOST_BYTES: usize = 4 << 20;
 /// What an account takes of it beside its entries, until it has been seen how large accounts are.
-const SMALL_ACCOUNT: usize = 512;
-/// An entry without its reference, as it is stored.
-const ENTRY: usize = 224;
+pub(crate) const SMALL_ACCOUNT: usize = 512;
+/// A deposit without its reference, as it is stored. A hold or a refusal takes up to 230, which the bound has room for.
+pub(crate) const ENTRY: usize = 160;
 /// An idempotency key, as it is stored and indexed.
 const KEY: usize = 320;
 /// A dead letter without its bytes.
@@ -57,6 +57,13 @@ impl PrefixSize {
         length
     }
 
+    /// What all of the records come to, by estimate; nothing where prefixes are being kept short.
+    pub(crate) fn bytes_of_all(&self, records: &[LogRecord]) -> Option<usize> {
+        let mut accounts = HashSet::new();
+        let all = || records.iter().map(|record| self.estimate(record, &mut accounts)).sum();
+        self.most_records.is_none().then(all)
+    }
+
     fn estimate<'r>(&self, record: &'r LogRecord, accounts: &mut HashSet<&'r AccountId>) -> usize {
         match &record.content {
             Content::Command(command) => {
@@ -66,7 +73,7 @@ impl PrefixSize {
                 // An entry is written when it comes and once more when its page turns.
                 2 * (ENTRY + reference) + key + account
             }
-            Content::Unreadable(why) => {
+            Content::Unreadable { why, .. } => {
                 let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
                 DEAD_LETTER + why.len() + bytes(&record.key) + bytes(&record.value)
             }
@@ -161,7 +168,7 @@ mod tests {
     fn a_dead_letter_counts_with_its_bytes() {
         let mut all = records(100, 1, 0);
         for record in &mut all {
-            record.content = Content::Unreadable("no JSON".to_owned());
+            record.content = Content::Unreadable { why: "no JSON".to_owned(), account: None };
             record.value = Some(vec![0; 1 << 20]);
         }
         assert_eq!(PrefixSize::default().cut(&all), 3);

@@ -20,7 +20,9 @@ pub(crate) use account::{
 };
 pub(crate) use contra::{read_contra, write_contra_update};
 pub(crate) use dead_letter::{read_dead_letter, write_dead_letter};
-pub(crate) use fence::{fence_advance, fence_document, fence_id, number, read_fence, write_voids};
+pub(crate) use fence::{
+    fence_advance, fence_document, fence_id, published_mark, read_fence, write_fence_advance, write_voids,
+};
 pub(crate) use fields::{Fields, Malformed};
 pub(crate) use key::{key_id, read_key, write_key, write_key_update};
 pub(crate) use page::{page_id, read_page, stream_start, write_page};

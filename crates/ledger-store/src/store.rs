@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger::{Generation, Offset, Partition, Policy, Timestamp};
+use ledger::{Partition, Policy, Timestamp};
 use tokio::time::Instant;
 
-use crate::batch::{PartitionBatch, Report};
+use crate::batch::{PartitionBatch, Published, Report};
 use crate::books::Books;
 use crate::capability::Settling;
 use crate::error::StoreError;
@@ -65,13 +65,16 @@ impl<B: Books> Settling for Store<B> {
         self.apply_until(batch, settled_at, deadline).await
     }
 
-    async fn mark_published(
+    async fn apply_together(
         &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> Result<(), StoreError> {
-        self.books.mark_published(topic, partition, generation, published).await
+        batches: Vec<PartitionBatch>,
+        settled_at: Timestamp,
+        deadline: Instant,
+    ) -> Result<Vec<Report>, Vec<PartitionBatch>> {
+        self.apply_together_until(batches, settled_at, deadline).await
+    }
+
+    async fn mark_published(&self, marks: &[Published]) -> Result<(), StoreError> {
+        self.books.mark_published(marks).await
     }
 }

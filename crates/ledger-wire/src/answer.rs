@@ -1,12 +1,15 @@
 //! What clients read of transactions and accounts, and what `passbook.outcomes` carries. Amounts are minor units.
 
 mod detail;
+mod hold_now;
 
 use jiff::Timestamp as Instant;
-use ledger::{Account, Line, Money, Outcome, Position, Timestamp, TransactionId};
+use ledger::{Account, AccountId, Line, Money, Outcome, Position, Timestamp, TransactionId};
 use serde::{Deserialize, Serialize};
 
 use self::detail::detail;
+pub use self::hold_now::{HoldNow, HoldNowBody};
+use crate::reason::cut;
 
 /// The answer to an accepted command, or to a question about one that is still in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,10 @@ pub struct OutcomeBody {
     pub released: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// What has become of the hold by now. Only where somebody asks for it later, and not in `passbook.outcomes`, whose
+    /// records are the same whenever they are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldNowBody>,
     /// The holds that had expired when the command came: their money was available again from then on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expired: Vec<ExpiredBody>,
@@ -143,6 +150,7 @@ impl From<&Outcome> for OutcomeBody {
             remaining: hold.remaining,
             released: hold.released,
             expires_at: hold.expires_at.map(rfc3339),
+            hold: None,
             expired: entry.expired.iter().map(expired).collect(),
             reference: entry.reference.as_ref().map(|reference| reference.as_str().to_owned()),
             sequence: outcome.is_booked().then_some(entry.sequence),
@@ -152,6 +160,14 @@ impl From<&Outcome> for OutcomeBody {
             accepted_at: rfc3339(entry.recorded_at),
             settled_at: rfc3339(entry.settled_at),
         }
+    }
+}
+
+impl OutcomeBody {
+    /// The same, with what has become of the hold that it placed.
+    #[must_use]
+    pub fn with_hold(self, now: HoldNow, account: &AccountId) -> Self {
+        Self { hold: Some(HoldNowBody::new(now, account)), ..self }
     }
 }
 
@@ -174,7 +190,7 @@ impl UnreadableBody {
             id: None,
             position: position.to_string(),
             status: "unreadable".to_owned(),
-            detail: why.to_owned(),
+            detail: cut(why.to_owned()),
             accepted_at: rfc3339(recorded_at),
         }
     }

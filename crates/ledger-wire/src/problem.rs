@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::FieldFault;
+use crate::fault::FieldFault;
+use crate::reason::cut;
 
 /// The media type of a [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -41,7 +42,7 @@ impl ProblemKind {
             Self::NotFound => ("not-found", 404, "There is no such thing"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "The method is not allowed here"),
             Self::PayloadTooLarge => ("payload-too-large", 413, "The body is too large"),
-            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be plain JSON"),
             Self::IdempotencyKeyReused => {
                 ("idempotency-key-reused", 422, "The idempotency key stands for another command")
             }
@@ -62,7 +63,7 @@ impl ProblemKind {
             r#type: format!("/problems/{name}"),
             title: title.to_owned(),
             status,
-            detail: detail.into(),
+            detail: cut(detail.into()),
             field: None,
         }
     }

@@ -125,41 +125,58 @@ pub struct InvalidText {
     pub max_length: usize,
 }
 
-/// The value of `Idempotency-Key`: 1 to 128 characters, none of them a control character; unique per account.
+/// A client's key: 1 to 128 characters of ASCII from space to `~`, which is what a string in a structured header may hold
+/// (RFC 9651, section 3.3.3); unique per account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Arc<str>);
+
+/// Text that is no idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a key is 1 to {} characters of ASCII, from space to ~, such as a UUID; other letters have no place in a header",
+    IdempotencyKey::MAX_LENGTH
+)]
+pub struct InvalidKey;
+
+impl IdempotencyKey {
+    pub const MAX_LENGTH: usize = 128;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits =
+            (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if fits { Ok(Self(text.into())) } else { Err(InvalidKey) }
+    }
+}
 
 /// A client's own words about a command: 1 to 256 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference(Arc<str>);
 
-fn checked_text(text: &str, max_length: usize) -> Result<Arc<str>, InvalidText> {
-    let fits = !text.is_empty() && text.chars().count() <= max_length && !text.chars().any(char::is_control);
-    if fits { Ok(text.into()) } else { Err(InvalidText { max_length }) }
+impl Reference {
+    pub const MAX_LENGTH: usize = 256;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-macro_rules! bounded_text {
-    ($name:ident, $max_length:literal) => {
-        impl $name {
-            pub const MAX_LENGTH: usize = $max_length;
+impl FromStr for Reference {
+    type Err = InvalidText;
 
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidText;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                checked_text(text, Self::MAX_LENGTH).map(Self)
-            }
-        }
-    };
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let max_length = Self::MAX_LENGTH;
+        let fits = !text.is_empty() && text.chars().count() <= max_length && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.into())) } else { Err(InvalidText { max_length }) }
+    }
 }
-
-bounded_text!(IdempotencyKey, 128);
-bounded_text!(Reference, 256);
 
 #[cfg(test)]
 mod tests {
@@ -171,6 +188,16 @@ mod tests {
         assert!("é".repeat(256).parse::<Reference>().is_ok());
         for bad in ["".to_owned(), "a\nb".to_owned(), "é".repeat(257)] {
             assert_eq!(bad.parse::<Reference>(), Err(InvalidText { max_length: 256 }));
+        }
+    }
+
+    #[test]
+    fn keys_are_what_a_structured_header_holds() {
+        for good in ["k", "a key, of \"words\" ~ \\", &"k".repeat(128)] {
+            assert_eq!(good.parse::<IdempotencyKey>().unwrap().as_str(), good);
+        }
+        for bad in ["", "café", "a\tb", "a\u{7f}", &"k".repeat(129)] {
+            assert_eq!(bad.parse::<IdempotencyKey>(), Err(InvalidKey), "{bad:?}");
         }
     }
 

@@ -25,6 +25,7 @@ mod hold;
 mod line;
 mod money;
 mod page;
+mod placement;
 mod policy;
 mod position;
 mod refusal;
@@ -36,14 +37,17 @@ mod worksheet;
 
 pub use account::{Account, Status};
 pub use account_id::{AccountId, InvalidAccountId};
-pub use command::{Action, Command, Fingerprint, Idempotency, IdempotencyKey, InvalidText, Kind, Reference};
+pub use command::{
+    Action, Command, Fingerprint, Idempotency, IdempotencyKey, InvalidKey, InvalidText, Kind, Reference,
+};
 pub use contra::{ContraAccount, ContraId, InvalidContraId};
 pub use digest::{Digest, chain_start};
 pub use entry::{Balances, Entry, Outcome};
 pub use hold::{ExpiredHold, Hold, HoldEnd, MAX_OPEN_HOLDS};
 pub use line::{Change, Line, Standing};
-pub use money::{Amount, Currency, InvalidAmount, Money, UnknownCurrency};
-pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, page_sequences, turned_pages};
+pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency, Money};
+pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, turned_pages};
+pub use placement::{Placement, partition_of};
 pub use policy::Policy;
 pub use position::{
     COMMANDS, Generation, InvalidPosition, InvalidTransactionId, Offset, Partition, Position, SAMPLES, TransactionId,

@@ -37,25 +37,58 @@ impl Amount {
     }
 }
 
-/// A currency of ISO 4217.
+/// A currency of ISO 4217 in which money is paid. The codes for metals, for funds and units of account, for tests and for
+/// "no currency" are none.
+///
+/// A currency that was withdrawn is one still: the books that are kept in it are read, and may be emptied. It takes no
+/// deposits any more ([`Currency::check_current`]), and so opens no accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(iso_currency::Currency);
 
+/// Why a text is no currency, or none for new money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a currency is a code of ISO 4217 in capitals, such as EUR")]
-pub struct UnknownCurrency;
+pub enum InvalidCurrency {
+    #[error("a currency is a code of ISO 4217 in capitals, such as EUR")]
+    Unknown,
+    #[error("{0} is no currency that money is paid in: ISO 4217 has it for metals, funds, units of account or tests")]
+    NotMoney(&'static str),
+    #[error("{code} is withdrawn and takes no deposits; {successor} has taken its place")]
+    Withdrawn { code: &'static str, successor: &'static str },
+}
+
+/// `iso_currency` takes the bolívar (VES) for superseded by VED. By amendment 170 of ISO 4217 (2021) both are current: VED
+/// did not replace VES, which remains in use.
+const CURRENT_ALL_THE_SAME: [iso_currency::Currency; 1] = [iso_currency::Currency::VES];
 
 impl Currency {
     pub fn code(self) -> &'static str {
         self.0.code()
     }
+
+    /// Whether new money may be kept in it. This changes with the years, as ISO 4217 does, so no rule of the books may
+    /// depend on it: it is for the door.
+    ///
+    /// # Errors
+    /// When the currency is withdrawn; says which has taken its place.
+    pub fn check_current(self) -> Result<(), InvalidCurrency> {
+        match self.0.is_superseded() {
+            Some(successor) if !CURRENT_ALL_THE_SAME.contains(&self.0) => {
+                Err(InvalidCurrency::Withdrawn { code: self.code(), successor: successor.code() })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl FromStr for Currency {
-    type Err = UnknownCurrency;
+    type Err = InvalidCurrency;
 
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        iso_currency::Currency::from_code(code).map(Self).ok_or(UnknownCurrency)
+        match iso_currency::Currency::from_code(code) {
+            None => Err(InvalidCurrency::Unknown),
+            Some(other) if other.is_special() || other.is_fund() => Err(InvalidCurrency::NotMoney(other.code())),
+            Some(money) => Ok(Self(money)),
+        }
     }
 }
 
@@ -103,7 +136,28 @@ mod tests {
             assert_eq!(code.parse::<Currency>().unwrap().code(), code);
         }
         for bad in ["", "eur", "EURO", "QQQ", "€"] {
-            assert_eq!(bad.parse::<Currency>(), Err(UnknownCurrency), "{bad:?}");
+            assert_eq!(bad.parse::<Currency>(), Err(InvalidCurrency::Unknown), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn codes_in_which_no_money_is_paid_are_no_currencies() {
+        for code in ["XXX", "XTS", "XAU", "XAG", "XPT", "XPD", "XDR", "XSU", "XUA", "XBA", "CHE", "CLF", "BOV", "USN"] {
+            assert_eq!(code.parse::<Currency>(), Err(InvalidCurrency::NotMoney(code)));
+        }
+        for code in ["XAF", "XOF", "XPF", "XCD", "XCG"] {
+            assert_eq!(code.parse::<Currency>().unwrap().code(), code, "several countries pay in it");
+        }
+    }
+
+    #[test]
+    fn a_withdrawn_currency_says_what_has_taken_its_place() {
+        let check = |code: &'static str| code.parse::<Currency>().unwrap().check_current();
+        for (code, successor) in [("HRK", "EUR"), ("BGN", "EUR"), ("ZWL", "ZWG"), ("SLL", "SLE"), ("CUC", "CUP")] {
+            assert_eq!(check(code), Err(InvalidCurrency::Withdrawn { code, successor }));
+        }
+        for code in ["EUR", "ZWG", "SLE", "CUP", "VES", "VED"] {
+            assert_eq!(check(code), Ok(()), "{code}");
         }
     }
 }

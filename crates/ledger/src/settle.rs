@@ -15,12 +15,21 @@ use crate::refusal::Refusal;
 use crate::timestamp::Timestamp;
 use crate::worksheet::{KnownKey, NotRead, Worksheet};
 
+/// The most outcomes that room is made for beforehand: those of an event of Lambda's.
+const MOST_RESERVED: usize = 10_000;
+
 /// Settles commands of one partition, in the order of the log, and says what became of each, in the same order.
 ///
 /// # Errors
 /// When a command asks for what the worksheet was never told of. The worksheet is of no use then.
 pub fn settle(worksheet: &mut Worksheet, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Outcome>, NotRead> {
-    commands.into_iter().map(|command| worksheet.settle(command)).collect()
+    let commands = commands.into_iter();
+    // Room for as many as there can be. Collecting results makes room for the fewest, and then moves them each time it grows.
+    let mut outcomes = Vec::with_capacity(commands.size_hint().1.unwrap_or(0).min(MOST_RESERVED));
+    for command in commands {
+        outcomes.push(worksheet.settle(command)?);
+    }
+    Ok(outcomes)
 }
 
 impl Worksheet {
@@ -120,7 +129,7 @@ impl Worksheet {
             sheet.account.sequence += 1;
             entry.sequence = sheet.account.sequence;
             entry.after = sheet.account.balances();
-            sheet.write(entry.clone());
+            sheet.write(entry.clone())?;
         }
         Ok(Outcome { account, entry })
     }

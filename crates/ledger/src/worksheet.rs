@@ -191,12 +191,9 @@ impl Worksheet {
     }
 
     /// What changed. Accounts that were only read are left out.
-    ///
-    /// # Errors
-    /// When a page turns that was not read.
-    pub fn into_changes(self) -> Result<Changes, NotRead> {
+    pub fn into_changes(self) -> Changes {
         let sheets = self.accounts.into_values().flatten().filter(Sheet::has_changed);
-        let mut accounts = sheets.map(Sheet::into_change).collect::<Result<Vec<_>, _>>()?;
+        let mut accounts: Vec<_> = sheets.map(Sheet::into_change).collect();
         accounts.sort_unstable_by(|a, b| a.after.id.cmp(&b.after.id));
         let has_changed = |contra: &Contra| contra.account.postings > contra.found_at;
         let mut contra: Vec<_> = self.contra.into_values().filter(has_changed).map(|contra| contra.account).collect();
@@ -204,6 +201,6 @@ impl Worksheet {
         let changed = |((account, key), known): ((AccountId, IdempotencyKey), Key)| {
             Some(KeyChange { account, key, known: known.taken?, replaces: known.found.is_some() })
         };
-        Ok(Changes { accounts, contra, keys: self.keys.into_iter().filter_map(changed).collect() })
+        Changes { accounts, contra, keys: self.keys.into_iter().filter_map(changed).collect() }
     }
 }

@@ -67,7 +67,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Msk(MskCommand),
     /// Checks the books and the log against each other: debits equal credits, held is the sum of the open holds, every
-    /// account's entries follow from each other, and nothing is settled that the log does not have
+    /// account's entries follow from each other, nothing is settled that the log does not have, and the topics are as the
+    /// ledger's promises need them
     Check,
     /// Tells how many commands wait to be settled, for how long, and which partitions are stuck; one that is exits with 1
     Lag {
@@ -83,7 +84,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Topics {
-    /// Creates the topics and begins a generation of the log, in Kafka and in the books
+    /// Creates the topics and begins a generation of the log, in Kafka and in the books; a topic that is there and is not
+    /// as the ledger's promises need it is named, with the command that mends it, and exits with 1
     Create {
         /// Of the command topic and the outcome topic; no more than this many batches are settled at once
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
@@ -95,7 +97,7 @@ pub(crate) enum Topics {
         #[arg(long)]
         if_missing: bool,
     },
-    /// Shows the topics, their partitions and their settings
+    /// Shows the topics, their partitions and their settings; one that is not as it has to be exits with 1
     Describe {
         #[arg(long)]
         json: bool,

@@ -60,7 +60,7 @@ pub(crate) enum State {
 /// # Errors
 /// When something cannot be read, and, once it is printed, when a partition is stuck.
 pub(crate) async fn lag(places: &Places, json: bool, stuck_after_seconds: u32) -> anyhow::Result<()> {
-    let (store, topics) = (places.store().await?, places.topics().await?);
+    let (store, topics) = places.store_and_topics().await?;
     // The fences first: what is settled meanwhile makes the lag look larger, never smaller than nothing.
     let fences = fences_of(&store).await?;
     let (generation, ends) = (topics.generation().await?, topics.command_ends().await?);
@@ -71,6 +71,7 @@ pub(crate) async fn lag(places: &Places, json: bool, stuck_after_seconds: u32) -
     }
     let mut lag = lag_of(&ends, &fences);
     let oldest = oldest_unsettled(&topics, &lag).await?;
+    lag.leave_out_markers(&oldest);
     lag.tell_ages(&oldest, now());
     if lag.has_waited_for(stuck_after_seconds) {
         tokio::time::sleep(SECOND_LOOK_AFTER).await;
@@ -121,6 +122,14 @@ fn settled(fences: &[Fence], partition: Partition) -> u64 {
 }
 
 impl Lag {
+    /// Where no record stands from the fence to the end, there are markers of transactions: nothing waits.
+    fn leave_out_markers(&mut self, oldest: &HashMap<Partition, Timestamp>) {
+        for partition in self.partitions.iter_mut().filter(|partition| !oldest.contains_key(&partition.partition)) {
+            (partition.lag, partition.state) = (0, State::Settled);
+        }
+        self.lag = self.partitions.iter().map(|partition| partition.lag).sum();
+    }
+
     fn tell_ages(&mut self, oldest: &HashMap<Partition, Timestamp>, now: Timestamp) {
         for partition in &mut self.partitions {
             let age = |at: &Timestamp| now.epoch_ms().saturating_sub(at.epoch_ms()).max(0).unsigned_abs();

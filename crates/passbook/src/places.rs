@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ledger_log::{Cluster, ClusterArn, LogConfig, Topics};
 use ledger_store::{Fence, MongoStore, StoreConfig};
+use variables::Variables;
 
 use crate::cli;
 use crate::exit::Usage;
@@ -16,9 +17,22 @@ pub(crate) const COMMANDS: &str = ledger_log::COMMANDS;
 const CLUSTER_ARN: &str = "MSK_CLUSTER_ARN";
 
 impl cli::Places {
+    /// The log alone.
     pub(crate) async fn topics(&self) -> anyhow::Result<Topics> {
-        let config = LogConfig::from_lookup(|name| self.look_up(name)).map_err(Usage::new)?;
-        Ok(Cluster::find(&config).await?.topics(Duration::from_secs(self.timeout)))
+        self.open_topics(&self.read(LogConfig::read)?).await
+    }
+
+    /// The books and the log; what is wrong with either is said at once.
+    pub(crate) async fn store_and_topics(&self) -> anyhow::Result<(MongoStore, Topics)> {
+        let (log, store) = self.read(|variables| {
+            let (log, store) = (LogConfig::read(variables), StoreConfig::read(variables));
+            Some((log?, store?))
+        })?;
+        Ok((open_store(store).await?, self.open_topics(&log).await?))
+    }
+
+    async fn open_topics(&self, config: &LogConfig) -> anyhow::Result<Topics> {
+        Ok(Cluster::find(config).await?.topics(Duration::from_secs(self.timeout)))
     }
 
     pub(crate) fn msk_cluster(&self) -> anyhow::Result<ClusterArn> {
@@ -33,11 +47,15 @@ impl cli::Places {
         Self { brokers: None, cluster_arn: Some(cluster.to_string()), ..self.clone() }
     }
 
+    /// The books alone.
     pub(crate) async fn store(&self) -> anyhow::Result<MongoStore> {
+        open_store(self.read(StoreConfig::read)?).await
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&mut Variables<'_>) -> Option<T>) -> anyhow::Result<T> {
         let in_file = self.mongo_file.as_deref().map(read_line).transpose()?;
         let look_up = |name: &str| in_file.clone().filter(|_| name == "MONGODB_URI").or_else(|| self.look_up(name));
-        let config = StoreConfig::from_lookup(look_up).map_err(Usage::new)?;
-        MongoStore::connect(config).await.context("MONGODB_URI")
+        Ok(variables::read_from(look_up, read).map_err(Usage::new)?)
     }
 
     fn look_up(&self, name: &str) -> Option<String> {
@@ -53,6 +71,10 @@ impl cli::Places {
         };
         given.clone().or_else(|| std::env::var(name).ok())
     }
+}
+
+async fn open_store(config: StoreConfig) -> anyhow::Result<MongoStore> {
+    MongoStore::connect(config).await.context("MONGODB_URI")
 }
 
 /// What a file holds but for the newline at its end.

@@ -1,12 +1,13 @@
-//! Creating, describing and deleting the topics.
+//! Creating, describing and deleting the topics, and saying how they have to be.
 
 mod plan;
 
 use std::io::{IsTerminal, Write, stdin, stdout};
+use std::num::NonZeroU16;
 
-use anyhow::{Context, bail};
-use ledger::{Generation, Timestamp};
-use ledger_log::{CreateTopics, TopicDescription, Topics};
+use anyhow::{Context, bail, ensure};
+use ledger::{Placement, Timestamp};
+use ledger_log::{CreateTopics, Deviation, GenerationError, TopicDescription, Topics, TopicsError};
 use ledger_store::Fence;
 
 use crate::cli::Places;
@@ -17,14 +18,24 @@ use crate::table::table;
 use plan::{Found, Plan, plan};
 
 pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bool) -> anyhow::Result<()> {
-    let (store, topics) = (places.store().await?, places.topics().await?);
-    let (generation, ends) = (topics.generation().await?, topics.command_ends().await?);
-    let found = Found { generation, ends, fences: fences_of(&store).await? };
+    let (store, topics) = places.store_and_topics().await?;
+    let (ends, fences) = (topics.command_ends().await?, fences_of(&store).await?);
+    let (placement, number_alone) = match topics.beginning().await {
+        Ok(beginning) => (beginning.map(|beginning| beginning.placement), None),
+        // Without a log, all that matters of the record is its number: the next generation is another.
+        Err(TopicsError::Generation(error @ GenerationError::Unreadable { .. })) if ends.is_empty() => {
+            (None, error.number_alone())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let found = Found { placement, number_alone, ends, fences };
     match plan(&found, if_missing)? {
         Plan::Begin(generation) => {
+            let partitions = NonZeroU16::new(layout.partitions).context("a topic has at least one partition")?;
+            let placement = Placement { generation, partitions };
             // In this order a step that fails leaves nothing that looks like a log: the next try begins another generation.
             // And the generation begins when the log before it is gone and its own is not there yet.
-            let began_at = begin(&topics, generation, layout).await?;
+            let began_at = begin(&topics, placement, layout).await?;
             store.begin_generation(COMMANDS, layout.partitions, generation, began_at).await?;
             topics.create(layout).await?;
             if let Some(over) = over(&found.fences) {
@@ -32,32 +43,54 @@ pub(crate) async fn create(places: &Places, layout: CreateTopics, if_missing: bo
             }
             println!("generation {generation} of the log begins, with {} partitions", layout.partitions);
         }
-        Plan::Adopt { generation, partitions } => {
-            store.begin_generation(COMMANDS, partitions, generation, None).await?;
-            topics.create(CreateTopics { partitions, ..layout }).await?;
+        Plan::Adopt(placement) => {
+            let Placement { generation, .. } = placement;
+            store.begin_generation(COMMANDS, placement.partitions.get(), generation, None).await?;
+            topics.create(of(placement, layout)).await?;
             println!("the topics are there already; the books begin at their beginning, generation {generation}");
         }
-        Plan::Record { generation, partitions } => {
-            topics.begin_generation(generation, layout.replication_factor).await?;
-            topics.create(CreateTopics { partitions, ..layout }).await?;
+        Plan::Record(placement) => {
+            topics.begin_generation(placement, layout.replication_factor).await?;
+            topics.create(of(placement, layout)).await?;
             println!(
-                "the topics are there already; the books say that they are of generation {generation}, which is recorded again"
+                "the topics are there already; the books say that they are of generation {}, which is recorded again",
+                placement.generation
             );
         }
-        Plan::Keep { generation, partitions } => {
-            topics.create(CreateTopics { partitions, ..layout }).await?;
+        Plan::Keep(placement) => {
+            topics.create(of(placement, layout)).await?;
+            let Placement { generation, partitions } = placement;
             println!("the topics are there already, generation {generation}, with {partitions} partitions");
         }
     }
+    if let Some(unused) = found.unused() {
+        println!("{unused}");
+    }
+    no_deviations(&topics.deviations().await?)
+}
+
+/// # Errors
+/// In what topics are not as the ledger's promises need them, a line each.
+pub(crate) fn no_deviations(deviations: &[Deviation]) -> anyhow::Result<()> {
+    let lines: Vec<_> = deviations.iter().map(Deviation::to_string).collect();
+    ensure!(lines.is_empty(), "{}", lines.join("\n"));
     Ok(())
 }
 
+/// How topics of a generation that has begun are laid out where they are missing.
+fn of(placement: Placement, layout: CreateTopics) -> CreateTopics {
+    CreateTopics { partitions: placement.partitions.get(), ..layout }
+}
+
 /// Records a generation, and says when that was, by the clock that will stamp its commands.
-async fn begin(topics: &Topics, generation: Generation, layout: CreateTopics) -> anyhow::Result<Option<Timestamp>> {
-    topics.begin_generation(generation, layout.replication_factor).await?;
+async fn begin(topics: &Topics, placement: Placement, layout: CreateTopics) -> anyhow::Result<Option<Timestamp>> {
+    topics.begin_generation(placement, layout.replication_factor).await?;
     match topics.beginning().await? {
-        Some(recorded) if recorded.generation == generation => Ok(recorded.began_at),
-        _ => bail!("generation {generation} was recorded, and another is read; is somebody else creating the topics?"),
+        Some(recorded) if recorded.placement == placement => Ok(recorded.began_at),
+        _ => bail!(
+            "generation {} was recorded, and another is read; is somebody else creating the topics?",
+            placement.generation
+        ),
     }
 }
 
@@ -75,9 +108,11 @@ fn over(fences: &[Fence]) -> Option<String> {
 pub(crate) async fn describe(places: &Places, json: bool) -> anyhow::Result<()> {
     let topics = places.topics().await?;
     let (generation, described) = (topics.generation().await?, topics.describe().await?);
+    let deviations = topics.deviations().await?;
     if json {
-        println!("{}", serde_json::json!({ "generation": generation, "topics": described }));
-        return Ok(());
+        let all = serde_json::json!({ "generation": generation, "topics": described, "deviations": deviations });
+        println!("{all}");
+        return no_deviations(&deviations);
     }
     match generation {
         Some(generation) => println!("generation {generation}"),
@@ -86,7 +121,7 @@ pub(crate) async fn describe(places: &Places, json: bool) -> anyhow::Result<()> 
     for topic in &described {
         println!("\n{}", describe_topic(topic));
     }
-    Ok(())
+    no_deviations(&deviations)
 }
 
 fn describe_topic(topic: &TopicDescription) -> String {

@@ -3,14 +3,16 @@
 use http::{Request, StatusCode};
 use lambda_http::Body;
 use ledger::AccountId;
+use ledger_log::CommandLog;
 use ledger_store::{AccountView, Reading};
-use ledger_wire::FieldFault;
-use ledger_wire::answer::{AccountBody, OutcomeBody, StatementBody};
+use ledger_wire::answer::{AccountBody, StatementBody};
+use ledger_wire::{FieldFault, Problem};
 
-use crate::answers::{Answer, json, not_found, problem};
+use crate::answers::{Answer, json, not_found};
 use crate::budget;
 use crate::door::Door;
-use crate::query::parameter;
+use crate::holds::HoldsNow;
+use crate::query::parameters;
 
 /// Entries in a stretch of a statement, unless the client asks for fewer or more.
 const DEFAULT_LIMIT: usize = 50;
@@ -18,42 +20,41 @@ const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
 
 /// The account as it is now: a hold past its expiry is gone, and its money available, though no command has touched it.
-pub(crate) async fn show<R: Reading>(door: &Door<R>, id: &str) -> Answer {
-    let id = match read_id(id) {
-        Ok(id) => id,
-        Err(fault) => return problem(&fault.into()),
-    };
-    match budget::read(door.accounts.account(&id)).await {
-        Ok(Some(AccountView { account, updated_at })) => {
+pub(crate) async fn show<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    request: &Request<Body>,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let [] = parameters(request.uri(), [])?;
+    let id = read_id(id)?;
+    Ok(match budget::read(door.accounts.account(&id)).await? {
+        Some(AccountView { account, updated_at }) => {
             json(StatusCode::OK, &AccountBody::new(&account.at((door.clock)()), updated_at))
         }
-        Ok(None) => no_account(&id),
-        Err(fault) => problem(&fault),
-    }
+        None => no_account(&id),
+    })
 }
 
 /// The account's book, the newest entry first, `limit` entries from `cursor` on.
-pub(crate) async fn statement<R: Reading>(door: &Door<R>, request: &Request<Body>, id: &str) -> Answer {
-    let parameter = |name| parameter(request.uri(), name);
-    let asked = read_id(id).and_then(|id| {
-        Ok((id, read_limit(parameter("limit").as_deref())?, read_cursor(parameter("cursor").as_deref())?))
-    });
-    let (id, limit, before) = match asked {
-        Ok(asked) => asked,
-        Err(fault) => return problem(&fault.into()),
+pub(crate) async fn statement<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    request: &Request<Body>,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let [limit, cursor] = parameters(request.uri(), ["limit", "cursor"])?;
+    let (id, limit, before) = (read_id(id)?, read_limit(limit.as_deref())?, read_cursor(cursor.as_deref())?);
+    let reading = async {
+        let Some(outcomes) = door.accounts.statement(&id, before, limit).await? else { return Ok(None) };
+        let oldest = outcomes.last().map_or(1, |outcome| outcome.entry.sequence);
+        let holds = HoldsNow::of(door, &outcomes).await?;
+        Ok(Some((outcomes.iter().map(|outcome| holds.tell(outcome)).collect(), oldest)))
     };
-    match budget::read(door.accounts.statement(&id, before, limit)).await {
-        Ok(Some(outcomes)) => {
-            let oldest = outcomes.last().map_or(1, |outcome| outcome.entry.sequence);
-            let body = StatementBody {
-                transactions: outcomes.iter().map(OutcomeBody::from).collect(),
-                next: (oldest > 1).then(|| oldest.to_string()),
-            };
-            json(StatusCode::OK, &body)
+    Ok(match budget::read(reading).await? {
+        Some((transactions, oldest)) => {
+            json(StatusCode::OK, &StatementBody { transactions, next: (oldest > 1).then(|| oldest.to_string()) })
         }
-        Ok(None) => no_account(&id),
-        Err(fault) => problem(&fault),
-    }
+        None => no_account(&id),
+    })
 }
 
 fn read_id(id: &str) -> Result<AccountId, FieldFault> {

@@ -48,18 +48,29 @@ pub(crate) fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> 
 }
 
 fn with_media_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Answer {
-    match serde_json::to_string(body) {
-        Ok(text) => {
-            let mut answer = Response::new(Body::Text(text));
-            *answer.status_mut() = status;
-            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-            answer
-        }
+    let (status, media_type, text) = match serde_json::to_string(body) {
+        Ok(text) => (status, media_type, text),
         Err(fault) => {
             tracing::error!(%fault, "an answer could not be written as JSON");
-            let mut answer = Response::new(Body::Empty);
-            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            answer
+            (StatusCode::INTERNAL_SERVER_ERROR, MEDIA_TYPE, UNWRITTEN.to_owned())
         }
+    };
+    let mut answer = Response::new(Body::Text(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// In place of an answer that could not be written.
+const UNWRITTEN: &str = r#"{"type":"/problems/internal","title":"Something went wrong here","status":500,"detail":"the answer could not be written; the log of this function says why"}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_a_problem_too() {
+        let written: Problem = serde_json::from_str(UNWRITTEN).unwrap();
+        assert_eq!(Problem { detail: String::new(), ..written }, ProblemKind::Internal.detail(""));
     }
 }

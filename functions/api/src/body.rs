@@ -1,9 +1,11 @@
 //! The body of a command, as the transport hands it over.
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use lambda_http::Body;
 use ledger_wire::problem::{Problem, ProblemKind};
+
+use crate::event::too_large;
 
 /// The largest body of one command, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
@@ -11,7 +13,7 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// The bytes of a JSON body.
 ///
 /// # Errors
-/// 415 unless the body says that it is JSON, 413 above [`LARGEST_BODY`].
+/// 415 unless the body says that it is JSON, and not compressed; 413 above [`LARGEST_BODY`].
 pub(crate) fn json_bytes(request: &Request<Body>) -> Result<&[u8], Problem> {
     let bytes: &[u8] = match request.body() {
         Body::Text(text) => text.as_bytes(),
@@ -19,14 +21,28 @@ pub(crate) fn json_bytes(request: &Request<Body>) -> Result<&[u8], Problem> {
         _ => &[],
     };
     if bytes.len() > LARGEST_BODY {
-        let detail = format!("the body has {} bytes; a command has at most {LARGEST_BODY}", bytes.len());
-        return Err(ProblemKind::PayloadTooLarge.detail(detail));
+        return Err(too_large());
     }
+    check_encoding(request.headers())?;
     if says_json(request.headers()) || bytes.is_empty() {
         Ok(bytes)
     } else {
         let detail = "send the command as JSON, with the header Content-Type: application/json";
         Err(ProblemKind::UnsupportedMediaType.detail(detail).at_field("Content-Type"))
+    }
+}
+
+/// `identity` says of a body that it is as it is (RFC 9110, section 8.4.1).
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    match values.find(|value| !value.to_str().is_ok_and(|codings| codings.split(',').all(is_plain))) {
+        None => Ok(()),
+        Some(coding) => {
+            let coding = String::from_utf8_lossy(coding.as_bytes());
+            let detail = format!("a body in Content-Encoding: {coding} is not read; send the command as plain JSON");
+            Err(ProblemKind::UnsupportedMediaType.detail(detail).at_field("Content-Encoding"))
+        }
     }
 }
 
@@ -58,6 +74,26 @@ mod tests {
         ] {
             let request = request(media_type, Body::from("{}"));
             assert_eq!(json_bytes(&request).err().map(|problem| problem.status), status, "{media_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_body_is_told_to_come_plain() {
+        for (encoding, field) in [
+            ("gzip", Some("Content-Encoding")),
+            ("br, gzip", Some("Content-Encoding")),
+            ("identity, deflate", Some("Content-Encoding")),
+            ("identity", None),
+            ("Identity", None),
+        ] {
+            let mut request = request(Some("application/json"), Body::Binary(b"\x1f\x8b".to_vec()));
+            request.headers_mut().insert(CONTENT_ENCODING, encoding.parse().unwrap());
+            let problem = json_bytes(&request).err();
+            assert_eq!(problem.as_ref().map(|problem| problem.status), field.map(|_| 415), "{encoding}");
+            assert_eq!(problem.as_ref().and_then(|problem| problem.field.as_deref()), field, "{encoding}");
+            let says =
+                problem.is_none_or(|problem| problem.detail.contains(encoding) && problem.detail.contains("plain"));
+            assert!(says, "{encoding}");
         }
     }
 

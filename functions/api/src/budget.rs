@@ -13,8 +13,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use ledger::Generation;
-use ledger_log::{AppendError, CommandLog};
+use ledger_log::PLACEMENT_WITHIN;
 use ledger_store::StoreError;
 use ledger_wire::problem::{Problem, ProblemKind};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,20 +26,10 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) const READ: Duration = Duration::from_secs(4);
 /// For reading an outcome, once it is there or the wait has ended.
 const READ_AFTER_WAIT: Duration = Duration::from_secs(1);
-const GENERATION: Duration = Duration::from_secs(2);
 
-/// An append that could outlast the function, and take down with it whatever else its environment does.
-///
-/// # Errors
-/// Says which variable to change, and to what.
-pub fn check_append_timeout(append: Duration) -> Result<(), String> {
-    let most = FUNCTION - GENERATION - REST;
-    if append <= most {
-        return Ok(());
-    }
-    let (given, most) = (append.as_millis(), most.as_millis());
-    Err(format!("APPEND_TIMEOUT_MS: {given} ms may outlast the function's time-out of 10 s; set at most {most}"))
-}
+/// The longest append. One that outlasted the function would take down with it whatever else its environment does.
+pub(crate) const LONGEST_APPEND: Duration =
+    Duration::from_secs(FUNCTION.as_secs() - PLACEMENT_WITHIN.as_secs() - REST.as_secs());
 
 /// Whether a server answers at all, and in time.
 pub(crate) async fn answers_within<T, E>(limit: Duration, asked: impl Future<Output = Result<T, E>>) -> bool {
@@ -58,15 +47,6 @@ pub(crate) async fn wait<T>(
     waiting: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, Problem> {
     in_time(timeout_at(until + READ_AFTER_WAIT, waiting).await.ok())
-}
-
-/// The generation of the log. Nothing is left behind by giving up on it, unlike on an append.
-pub(crate) async fn generation(log: &dyn CommandLog) -> Result<Generation, AppendError> {
-    let too_late = || {
-        let trouble = log.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
-        AppendError::Unavailable { reason: format!("its generation could not be read in time{trouble}") }
-    };
-    timeout(GENERATION, log.generation()).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 /// A store that is away is for the client to wait for; anything else is for us to look at.
@@ -118,15 +98,8 @@ mod tests {
         }
         let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
         let append = variables["APPEND_TIMEOUT_MS"].as_str().unwrap().parse().unwrap();
-        assert_eq!(check_append_timeout(Duration::from_millis(append)), Ok(()));
+        assert!(Duration::from_millis(append) <= LONGEST_APPEND);
         assert!(READ + REST < FUNCTION);
         assert!(Duration::from_secs(LONGEST_WAIT_SECONDS) + READ_AFTER_WAIT < FUNCTION);
-    }
-
-    #[test]
-    fn an_append_that_may_outlast_the_function_is_refused() {
-        assert_eq!(check_append_timeout(Duration::from_millis(7_000)), Ok(()));
-        let refusal = check_append_timeout(Duration::from_millis(7_001)).unwrap_err();
-        assert!(refusal.contains("APPEND_TIMEOUT_MS") && refusal.contains("at most 7000"), "{refusal}");
     }
 }

@@ -6,9 +6,11 @@ use lambda_http::Body;
 use ledger::Timestamp;
 use ledger_log::{CommandLog, Traceparent};
 use ledger_store::Reading;
+use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
-use crate::answers::Answer;
+use crate::answers::{Answer, problem};
+use crate::event::request_of;
 use crate::readiness::Readiness;
 use crate::routes;
 use crate::transactions::traceparent;
@@ -18,8 +20,8 @@ use crate::waits::Waits;
 ///
 /// Promise: accepting a command uses the log alone; whether MongoDB is there shows only in reads.
 #[derive(Debug, Clone)]
-pub struct Door<R> {
-    pub(crate) log: Arc<dyn CommandLog>,
+pub struct Door<L, R> {
+    pub(crate) log: L,
     pub(crate) accounts: Arc<R>,
     /// Tells which holds have expired by now; nothing that is written depends on it.
     pub(crate) clock: fn() -> Timestamp,
@@ -27,8 +29,8 @@ pub struct Door<R> {
     pub(crate) readiness: Arc<Readiness>,
 }
 
-impl<R: Reading> Door<R> {
-    pub fn new(log: Arc<dyn CommandLog>, accounts: R, clock: fn() -> Timestamp) -> Self {
+impl<L: CommandLog, R: Reading> Door<L, R> {
+    pub fn new(log: L, accounts: R, clock: fn() -> Timestamp) -> Self {
         Self { log, accounts: Arc::new(accounts), clock, waits: Waits::among(1), readiness: Arc::default() }
     }
 
@@ -42,6 +44,16 @@ impl<R: Reading> Door<R> {
     #[must_use]
     pub fn bearing(self, oldest_unsettled: Duration) -> Self {
         Self { readiness: Arc::new(Readiness::bearing(oldest_unsettled)), ..self }
+    }
+
+    /// Answers an event, whatever it is. The event is let go once it is read.
+    pub async fn answer_event(&self, event: Box<RawValue>) -> Answer {
+        let read = request_of(&event);
+        drop(event);
+        match read {
+            Ok(request) => self.answer(request).await,
+            Err(fault) => problem(&fault),
+        }
     }
 
     /// Answers one request. Whatever fails becomes a problem, logged once, where it is made; the span around it says of

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
 use ledger::Position;
+use ledger_log::CommandLog;
 use ledger_store::Reading;
 use ledger_wire::problem::{Problem, ProblemKind};
 use serde::Serialize;
@@ -83,7 +84,7 @@ impl Readiness {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn seen<R: Reading>(&self, door: &Door<R>) -> Seen {
+    async fn seen<L: CommandLog, R: Reading>(&self, door: &Door<L, R>) -> Seen {
         let is_fresh = |last: &(Instant, Seen)| last.0.elapsed() < FRESH;
         if let Some((_, seen)) = self.last().filter(is_fresh) {
             return seen;
@@ -101,7 +102,7 @@ impl Readiness {
         seen
     }
 
-    async fn look<R: Reading>(&self, door: &Door<R>) -> Seen {
+    async fn look<L: CommandLog, R: Reading>(&self, door: &Door<L, R>) -> Seen {
         let progress = timeout(LOOK, door.accounts.progress());
         let (log, progress) = futures::join!(budget::answers_within(LOOK, door.log.ping()), progress);
         let word = |is_there| if is_there { "ready" } else { "away" };
@@ -141,7 +142,7 @@ impl Seen {
 
 /// 200 when all is well, a problem with 503 when something is not. Load balancers should ask `/health`: commands are
 /// accepted without MongoDB, and while others wait.
-pub(crate) async fn show<R: Reading>(door: &Door<R>) -> Answer {
+pub(crate) async fn show<L: CommandLog, R: Reading>(door: &Door<L, R>) -> Answer {
     let seen = door.readiness.seen(door).await;
     match seen.trouble() {
         None => json(StatusCode::OK, &seen),

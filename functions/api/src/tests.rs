@@ -1,5 +1,6 @@
 //! The door over a log and a store in memory: what it answers, and what then stands in the log.
 
+mod holds;
 mod reads;
 mod requests;
 
@@ -11,6 +12,7 @@ use lambda_http::Body;
 use ledger::Timestamp;
 use ledger_log::{MemoryLog, StoredRecord};
 use ledger_store::{Content, LogRecord, MemoryStore, PartitionBatch, Settling};
+use ledger_wire::named_account;
 use ledger_wire::record::{self, Place};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -22,7 +24,7 @@ const NOW: Timestamp = Timestamp::from_epoch_ms(1_700_000_000_000);
 /// A door with its log and its store at hand.
 struct Counter {
     log: Arc<MemoryLog>,
-    door: Door<MemoryStore>,
+    door: Door<Arc<MemoryLog>, MemoryStore>,
 }
 
 /// An answer as a client reads it.
@@ -66,15 +68,33 @@ impl Counter {
     /// Does what `settler` does with a first record that it cannot read.
     async fn set_aside(&self, why: &str) {
         let stored = self.log.commands().remove(0);
-        self.apply(vec![log_record(stored, |_, _, _| Content::Unreadable(why.to_owned()))]).await;
+        self.apply(vec![log_record(stored, NOW, |_, key, value| Content::Unreadable {
+            why: why.to_owned(),
+            account: named_account(key, value),
+        })])
+        .await;
     }
 
     /// Does what `settler` does with everything in the log; what it has settled before is a redelivery.
     async fn settle(&self) {
+        self.settle_at(|_| NOW).await;
+    }
+
+    /// The same, where the records have times of their own, by their offsets.
+    async fn settle_at(&self, recorded_at: impl Fn(i64) -> Timestamp) {
         let read = |place, key: Option<&[u8]>, value: Option<&[u8]>| {
             Content::Command(record::decode(place, key, value).unwrap())
         };
-        self.apply(self.log.commands().into_iter().map(|stored| log_record(stored, read)).collect()).await;
+        let commands = self.log.commands().into_iter();
+        self.apply(
+            commands
+                .map(|stored| {
+                    let at = recorded_at(stored.offset);
+                    log_record(stored, at, read)
+                })
+                .collect(),
+        )
+        .await;
     }
 
     async fn apply(&self, records: Vec<LogRecord>) {
@@ -84,11 +104,15 @@ impl Counter {
     }
 }
 
-fn log_record(stored: StoredRecord, read: impl Fn(Place, Option<&[u8]>, Option<&[u8]>) -> Content) -> LogRecord {
-    let place = Place { partition: 0, offset: stored.offset as u64, recorded_at: NOW };
+fn log_record(
+    stored: StoredRecord,
+    recorded_at: Timestamp,
+    read: impl Fn(Place, Option<&[u8]>, Option<&[u8]>) -> Content,
+) -> LogRecord {
+    let place = Place { partition: 0, offset: stored.offset as u64, recorded_at };
     let content = read(place, stored.key.as_deref(), stored.value.as_deref());
     let StoredRecord { key, value, .. } = stored;
-    LogRecord { offset: place.offset, recorded_at: NOW, stamped_by_broker: true, key, value, content }
+    LogRecord { offset: place.offset, recorded_at, stamped_by_broker: true, key, value, content }
 }
 
 fn post(body: &str) -> Request<Body> {

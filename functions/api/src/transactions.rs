@@ -1,72 +1,87 @@
 //! `POST /transaction` and `GET /transactions/{id}`.
 
+use std::slice;
+
 use http::header::{HeaderName, LOCATION};
+use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use lambda_http::Body;
-use ledger::{Action, Entry, IdempotencyKey, Line, Outcome, Refusal, Timestamp, TransactionId};
-use ledger_log::{AppendError, NewRecord, Traceparent};
-use ledger_store::{Lookup, Reading};
+use ledger::{Action, Entry, Line, Outcome, Refusal, Timestamp, TransactionId};
+use ledger_log::{AppendError, Appended, CommandLog, Traceparent};
+use ledger_store::{Lookup, Reading, StoreError};
 use ledger_wire::answer::{AcceptedBody, OutcomeBody, UnreadableBody};
 use ledger_wire::problem::{Problem, ProblemKind};
-use ledger_wire::{FieldFault, NewCommand, record};
+use ledger_wire::{FieldFault, NewCommand};
 use tokio::time::Instant;
 
 use crate::answers::{Answer, json, not_found, problem, with_header};
 use crate::body::json_bytes;
 use crate::budget;
 use crate::door::Door;
+use crate::holds::HoldsNow;
+use crate::idempotency_key::{self, idempotency_key};
 use crate::preferences::{PREFERENCE_APPLIED, asked_wait, preferred_wait};
-use crate::query::parameter;
+use crate::query::parameters;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Appends a command. 202 as soon as the log has it, or with `Prefer: wait=N` its outcome when that comes in time.
-pub(crate) async fn accept<R: Reading>(door: &Door<R>, request: &Request<Body>) -> Answer {
+/// Appends a command. 202 as soon as the log has it, or with `Prefer: wait=N` its outcome when that comes in time. What was
+/// sent is let go before anything is waited for.
+pub(crate) async fn accept<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    request: Request<Body>,
+) -> Result<Answer, Problem> {
     let arrived = Instant::now();
-    let command = match read_command(request) {
-        Ok(command) => command,
-        Err(fault) => return problem(&fault),
-    };
-    let id = match append(door, &command, request.headers()).await {
-        Ok(id) => id,
-        Err(error) => return problem(&append_problem(&error, &command)),
-    };
-    // Where nobody more may wait, nobody is told that he did.
-    match preferred_wait(request.headers()).and_then(|wait| Some((wait, door.waits.take()?))) {
-        None => accepted(&id),
-        Some((wait, _place)) => {
-            let answer = outcome_in_time(door, &id, arrived + wait).await.unwrap_or_else(|| accepted(&id));
-            with_header(answer, PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs()))
-        }
-    }
+    let [] = parameters(request.uri(), [])?;
+    let command = read_command(&request)?;
+    let (Parts { headers, .. }, body) = request.into_parts();
+    drop(body);
+    let appended = append(door, &command, &headers).await;
+    let id = appended.map_err(|error| append_problem(&error, &command))?;
+    let Some(asked) = preferred_wait(&headers) else { return Ok(accepted(&id)) };
+    let wait = door.waits.begin();
+    let outcome = wait.of(outcome_in_time(door, &id, arrived + asked)).await.flatten();
+    // Who was not let wait so long is not told that he did.
+    let is_applied = outcome.is_some() || wait.is_whole();
+    let answer = outcome.unwrap_or_else(|| accepted(&id));
+    let applied = format!("wait={}", asked.as_secs());
+    Ok(if is_applied { with_header(answer, PREFERENCE_APPLIED, &applied) } else { answer })
 }
 
 /// Says what became of a command; with `?wait=N` as soon as it is known.
-pub(crate) async fn show<R: Reading>(door: &Door<R>, request: &Request<Body>, id: &str) -> Answer {
-    let wait = match asked_wait(parameter(request.uri(), "wait").as_deref()) {
-        Ok(wait) => wait,
-        Err(fault) => return problem(&fault.into()),
-    };
-    let id: TransactionId = match id.parse() {
-        Ok(id) => id,
-        Err(rule) => return problem(&FieldFault::new("id", rule).into()),
-    };
-    // Where nobody more may wait, what is known now is the answer.
-    let found = match wait.and_then(|wait| Some((wait, door.waits.take()?))) {
-        None => budget::read(door.accounts.transaction(&id)).await,
-        Some((wait, _place)) => {
-            let until = Instant::now() + wait;
-            budget::wait(until, door.accounts.await_outcome(&id, until)).await
-        }
-    };
-    match found {
-        Ok(Lookup::Settled(outcome)) => json(StatusCode::OK, &OutcomeBody::from(&outcome)),
-        Ok(Lookup::Accepted) => json(StatusCode::OK, &AcceptedBody::new(&id)),
-        Ok(Lookup::Unreadable { why, recorded_at }) => unreadable(&id, &why, recorded_at),
-        Ok(Lookup::NotFound) => not_found(format!("there is no transaction {id}")),
-        Err(fault) => problem(&fault),
+pub(crate) async fn show<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    request: &Request<Body>,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let [wait] = parameters(request.uri(), ["wait"])?;
+    let wait = asked_wait(wait.as_deref())?;
+    let id: TransactionId = id.parse().map_err(|rule| FieldFault::new("id", rule))?;
+    let Some(asked) = wait else { return budget::read(told(door, &id, door.accounts.transaction(&id))).await };
+    let until = Instant::now() + asked;
+    let waiting = budget::wait(until, told(door, &id, door.accounts.await_outcome(&id, until)));
+    match door.waits.begin().of(waiting).await {
+        Some(answer) => answer,
+        // What is known now.
+        None => budget::read(told(door, &id, door.accounts.transaction(&id))).await,
     }
+}
+
+/// The answer with what a look has found.
+async fn told<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    id: &TransactionId,
+    look: impl Future<Output = Result<Lookup, StoreError>>,
+) -> Result<Answer, StoreError> {
+    Ok(match look.await? {
+        Lookup::Settled(outcome) => {
+            let holds = HoldsNow::of(door, slice::from_ref(&outcome)).await?;
+            json(StatusCode::OK, &holds.tell(&outcome))
+        }
+        Lookup::Accepted => json(StatusCode::OK, &AcceptedBody::new(id)),
+        Lookup::Unreadable { why, recorded_at } => unreadable(id, &why, recorded_at),
+        Lookup::NotFound => not_found(format!("there is no transaction {id}")),
+    })
 }
 
 fn unreadable(id: &TransactionId, why: &str, recorded_at: Timestamp) -> Answer {
@@ -75,21 +90,21 @@ fn unreadable(id: &TransactionId, why: &str, recorded_at: Timestamp) -> Answer {
 
 fn read_command(request: &Request<Body>) -> Result<NewCommand, Problem> {
     let mut command = NewCommand::from_body(json_bytes(request)?)?;
-    if let Some(value) = request.headers().get(IDEMPOTENCY_KEY) {
-        let key: Result<IdempotencyKey, _> = value.to_str().unwrap_or_default().parse();
-        command.idempotency_key = Some(key.map_err(|rule| FieldFault::new("Idempotency-Key", rule))?);
-    }
+    command.idempotency_key = idempotency_key(request.headers())?;
     Ok(command)
 }
 
-async fn append<R>(door: &Door<R>, command: &NewCommand, headers: &HeaderMap) -> Result<TransactionId, AppendError> {
+async fn append<L: CommandLog, R>(
+    door: &Door<L, R>,
+    command: &NewCommand,
+    headers: &HeaderMap,
+) -> Result<TransactionId, AppendError> {
     let traceparent = traceparent(headers);
-    let generation = budget::generation(&*door.log).await?;
-    let value = record::encode(command, generation);
-    let new = NewRecord { account: &command.account, generation, value: &value, traceparent: traceparent.as_ref() };
-    let appended = door.log.append(new).await?;
-    door.readiness.appended(appended.position);
-    let id = TransactionId { account: command.account.clone(), position: appended.position };
+    let appended = door.log.append(slice::from_ref(command), traceparent.as_ref()).await;
+    let untold = || AppendError::Unconfirmed { timeout_ms: 0, reason: "the log gave no answer".to_owned() };
+    let Appended { position, .. } = appended.into_iter().next().ok_or_else(untold)??;
+    door.readiness.appended(position);
+    let id = TransactionId { account: command.account.clone(), position };
     tracing::debug!(transaction = %id, "accepted");
     Ok(id)
 }
@@ -108,7 +123,11 @@ fn with_location(answer: Answer, id: &TransactionId) -> Answer {
 
 /// The answer with what became of the command; nothing when that is not known in time. The command is in the log either
 /// way, so a store that cannot be read is no reason to say that it failed.
-async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Answer> {
+async fn outcome_in_time<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    id: &TransactionId,
+    until: Instant,
+) -> Option<Answer> {
     match budget::wait(until, door.accounts.await_outcome(id, until)).await.ok()? {
         Lookup::Settled(outcome) => answer_with(door, id, outcome, until).await,
         Lookup::Unreadable { why, recorded_at } => Some(with_location(unreadable(id, &why, recorded_at), id)),
@@ -121,8 +140,8 @@ async fn outcome_in_time<R: Reading>(door: &Door<R>, id: &TransactionId, until: 
 }
 
 /// A key that was used before answers with the first command under it.
-async fn answer_with<R: Reading>(
-    door: &Door<R>,
+async fn answer_with<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
     id: &TransactionId,
     outcome: Outcome,
     until: Instant,
@@ -137,7 +156,8 @@ async fn answer_with<R: Reading>(
         Line::Replayed { original, .. } => {
             let original = id_of(original);
             let outcome = settled_outcome(door, &original, until).await?;
-            let answer = with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), &original);
+            let holds = budget::wait(until, HoldsNow::of(door, slice::from_ref(&outcome))).await.ok()?;
+            let answer = with_location(json(StatusCode::OK, &holds.tell(&outcome)), &original);
             Some(with_header(answer, IDEMPOTENCY_REPLAYED, "true"))
         }
         _ => Some(with_location(json(StatusCode::OK, &OutcomeBody::from(&outcome)), id)),
@@ -150,7 +170,7 @@ fn key_reused(original: &TransactionId, first: &Entry, again: &Entry) -> Problem
     fields.extend((first.reference != again.reference).then_some("reference"));
     let fields = fields.join(", ");
     let detail = format!("the key stands for {original}, which differs in {fields}; a new command needs a new key");
-    ProblemKind::IdempotencyKeyReused.detail(detail).at_field("Idempotency-Key")
+    ProblemKind::IdempotencyKeyReused.detail(detail).at_field(idempotency_key::NAME)
 }
 
 fn fields_that_differ(first: &Action, again: &Action) -> Vec<&'static str> {
@@ -174,7 +194,11 @@ fn fields_that_differ(first: &Action, again: &Action) -> Vec<&'static str> {
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
-async fn settled_outcome<R: Reading>(door: &Door<R>, id: &TransactionId, until: Instant) -> Option<Outcome> {
+async fn settled_outcome<L: CommandLog, R: Reading>(
+    door: &Door<L, R>,
+    id: &TransactionId,
+    until: Instant,
+) -> Option<Outcome> {
     match budget::wait(until, door.accounts.await_outcome(id, until)).await {
         Ok(Lookup::Settled(outcome)) => Some(outcome),
         Ok(Lookup::Accepted | Lookup::Unreadable { .. } | Lookup::NotFound) | Err(_) => None,

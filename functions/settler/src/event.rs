@@ -10,8 +10,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use ledger::{Offset, Partition};
+use ledger::{Generation, Offset, Partition};
 use ledger_log::Traceparent;
+use ledger_store::Published;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
@@ -33,6 +34,13 @@ pub struct PartitionRecords {
 pub struct PartitionName {
     pub topic: String,
     pub partition: Partition,
+}
+
+impl PartitionName {
+    /// Says that every outcome of the partition before an offset is published.
+    pub(crate) fn published(&self, generation: Generation, before: Offset) -> Published {
+        Published { topic: self.topic.clone(), partition: self.partition, generation, before }
+    }
 }
 
 #[derive(Debug, Deserialize)]

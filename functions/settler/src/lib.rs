@@ -1,9 +1,12 @@
 //! The Lambda function that settles the log: a Kafka event in, money moved, outcomes out.
 //!
-//! For each partition of the event, side by side: its records are read as commands, applied in transactions with the fence
-//! that says so, and their outcomes published to `passbook.outcomes`. Only then are they done, and the fence is told that
-//! they are published. What is not done is reported record by record, so that it is delivered again; it holds up neither
-//! other partitions nor the records before it.
+//! The records of each partition are read as commands and applied in transactions, with the fences that say so: partitions
+//! that are small in one, others side by side. Then their outcomes are published to `passbook.outcomes`. Only then are they
+//! done, and the fences are told that they are published. What is not done is reported record by record, so that it is
+//! delivered again; it holds up neither other partitions nor the records before it.
+//!
+//! What an event source leaves out (markers of transactions, batches it has given up) is read from the log itself; what an
+//! earlier delivery applied and did not publish is published from the log and the books.
 //!
 //! Promises: every record of the log ends as one outcome, published at least once: a partition delivered again changes
 //! nothing and publishes what became of it the first time. A record that nobody can read is set aside and ends as
@@ -12,8 +15,8 @@
 //! further until an operator has looked. What may pass, as a store or a broker that is away, is an ERROR once it has lasted
 //! for minutes. What every delivery did is a line of metrics.
 //!
-//! Bounds: an event (6 MB at most) and what is made of it are held in memory at once, and of the accounts what one
-//! transaction touches (16 MB at most). Applying ends early enough to leave
+//! Bounds: an event (6 MB at most) and what is made of it are held in memory at once, of the accounts what one
+//! transaction touches (16 MB at most), and of the log one stretch (16 MB at most). Applying ends early enough to leave
 //! time for publishing, and publishing early enough to answer before Lambda ends the function.
 
 mod deadline;

@@ -7,13 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
 use ledger::Timestamp;
-use ledger_log::{Cluster, KafkaOutcomeLog, LogConfig};
+use ledger_log::{Cluster, KafkaCommandReader, KafkaOutcomeLog, LogConfig};
 use ledger_store::{MongoStore, StoreConfig};
 use settler::{Deadlines, KafkaEvent, PUBLISH_TIMEOUT, Settler};
 use tokio::time::Instant;
+use variables::Variables;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type KafkaSettler = Settler<MongoStore, KafkaOutcomeLog, KafkaCommandReader>;
 
 // One thread: two gained nothing when measured, and this one leaves the other core to the rest.
 #[tokio::main(flavor = "current_thread")]
@@ -33,7 +36,7 @@ fn stop(reason: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(settler: Arc<Settler<MongoStore, KafkaOutcomeLog>>) -> Result<(), Error> {
+async fn serve(settler: Arc<KafkaSettler>) -> Result<(), Error> {
     run_concurrent(service_fn(move |event: LambdaEvent<KafkaEvent>| {
         let settler = settler.clone();
         async move {
@@ -62,19 +65,16 @@ fn log_as_json() {
 }
 
 /// Neither the log nor the store has to be there: both are first spoken to when an event needs them.
-async fn open_settler() -> anyhow::Result<Arc<Settler<MongoStore, KafkaOutcomeLog>>> {
-    let (log, store) = read_config()?;
+async fn open_settler() -> anyhow::Result<Arc<KafkaSettler>> {
+    let (log, store) = variables::read_environment(read_config)?;
     let cluster = Cluster::find(&log).await.context("the brokers cannot be found")?;
-    Ok(Arc::new(Settler::new(MongoStore::connect(store).await?, cluster.outcome_log(PUBLISH_TIMEOUT)?)))
+    let (store, outcomes) = (MongoStore::connect(store).await?, cluster.outcome_log(PUBLISH_TIMEOUT)?);
+    Ok(Arc::new(Settler::new(store, outcomes, cluster.command_reader())))
 }
 
-fn read_config() -> anyhow::Result<(LogConfig, StoreConfig)> {
-    match (LogConfig::from_env(), StoreConfig::from_lookup(|name| std::env::var(name).ok())) {
-        (Ok(log), Ok(store)) => Ok((log, store)),
-        (Err(log), Err(store)) => anyhow::bail!("{log}\n{store}"),
-        (Err(log), Ok(_)) => Err(log.into()),
-        (Ok(_), Err(store)) => Err(store.into()),
-    }
+fn read_config(variables: &mut Variables<'_>) -> Option<(LogConfig, StoreConfig)> {
+    let (log, store) = (LogConfig::read(variables), StoreConfig::read(variables));
+    Some((log?, store?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the outermost shell: everything inside takes the time as an argument")]

@@ -28,6 +28,14 @@ pub struct Metrics {
     unreadable: u64,
     redelivered: u64,
     failing: u64,
+    /// Outcomes published as stubs.
+    too_large: u64,
+    /// Records settled that the event source had left out.
+    skipped: u64,
+    /// Outcomes of earlier deliveries that are not known to be published.
+    unpublished: u64,
+    /// Of those, how many never will be: their commands are gone from the log.
+    lost: u64,
     /// When the oldest record was accepted that had not been settled when the delivery came.
     oldest_unsettled: Option<Timestamp>,
 }
@@ -46,15 +54,35 @@ impl Metrics {
         metrics
     }
 
+    #[must_use]
+    pub(crate) fn with_too_large(self, too_large: u64) -> Self {
+        Self { too_large, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn with_skipped(self, skipped: u64) -> Self {
+        Self { skipped, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn with_missed(self, unpublished: u64, lost: u64) -> Self {
+        Self { unpublished, lost, ..self }
+    }
+
     pub(crate) fn sum(all: impl IntoIterator<Item = Self>) -> Self {
         all.into_iter().fold(Self::default(), Self::plus)
     }
 
-    fn plus(mut self, other: Self) -> Self {
+    #[must_use]
+    pub(crate) fn plus(mut self, other: Self) -> Self {
         self.settled += other.settled;
         self.unreadable += other.unreadable;
         self.redelivered += other.redelivered;
         self.failing += other.failing;
+        self.too_large += other.too_large;
+        self.skipped += other.skipped;
+        self.unpublished += other.unpublished;
+        self.lost += other.lost;
         for (reason, count) in other.refused {
             *self.refused.entry(reason).or_default() += count;
         }
@@ -87,6 +115,10 @@ impl Metrics {
             ("Unreadable".to_owned(), "Count", json!(self.unreadable)),
             ("Redelivered".to_owned(), "Count", json!(self.redelivered)),
             ("PartitionsFailing".to_owned(), "Count", json!(self.failing)),
+            ("OutcomesTooLarge".to_owned(), "Count", json!(self.too_large)),
+            ("SkippedByEventSource".to_owned(), "Count", json!(self.skipped)),
+            ("OutcomesUnpublished".to_owned(), "Count", json!(self.unpublished)),
+            ("OutcomesLost".to_owned(), "Count", json!(self.lost)),
             ("OldestUnsettledAge".to_owned(), "Milliseconds", json!(age)),
             ("SettleDuration".to_owned(), "Milliseconds", json!(took.as_millis() as u64)),
         ];

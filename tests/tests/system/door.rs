@@ -9,7 +9,11 @@ use system_tests::{Answer, Client, Stack};
 use crate::shared::CALM;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    crate::trials!(&CALM, door: mistakes_name_their_field_and_leave_the_log_alone, health_and_readiness_are_told)
+    crate::trials!(
+        &CALM,
+        door: mistakes_name_their_field_and_leave_the_log_alone, health_and_readiness_are_told,
+        what_never_comes_to_the_door_is_a_problem_too
+    )
 }
 
 pub(crate) const EXPECTED: [Expected; 1] = [Expected {
@@ -26,6 +30,8 @@ struct Case {
     method: &'static str,
     path: &'static str,
     media_type: &'static str,
+    /// One more.
+    header: Option<(&'static str, &'static str)>,
     body: Vec<u8>,
     status: u16,
     /// The field the problem must name; nothing where the request as a whole is at fault.
@@ -34,7 +40,7 @@ struct Case {
 
 fn body(what: &'static str, body: impl Into<Vec<u8>>, field: impl Into<Option<&'static str>>) -> Case {
     let (body, field) = (body.into(), field.into());
-    Case { what, method: "POST", path: "/transaction", media_type: JSON, body, status: 400, field }
+    Case { what, method: "POST", path: "/transaction", media_type: JSON, header: None, body, status: 400, field }
 }
 
 /// A deposit with one field replaced or added by `field`, as it would stand in JSON.
@@ -52,11 +58,17 @@ fn request(
     status: u16,
     field: Option<&'static str>,
 ) -> Case {
-    Case { what, method, path, media_type: JSON, body: Vec::new(), status, field }
+    Case { what, method, path, media_type: JSON, header: None, body: Vec::new(), status, field }
+}
+
+const DEPOSIT: &str = r#"{"type":"deposit","account":"bad","amount":100,"currency":"EUR"}"#;
+
+/// A good deposit under a bad key.
+fn keyed(what: &'static str, key: &'static str) -> Case {
+    Case { header: Some(("Idempotency-Key", key)), ..body(what, DEPOSIT, "Idempotency-Key") }
 }
 
 fn cases() -> Vec<Case> {
-    const DEPOSIT: &str = r#"{"type":"deposit","account":"bad","amount":100,"currency":"EUR"}"#;
     let long = format!("\"{}\"", "a".repeat(65));
     let wordy = format!("\"{}\"", "a".repeat(257));
     let mut broken = deposit_with("", "reference", "\"?\"").body;
@@ -89,6 +101,10 @@ fn cases() -> Vec<Case> {
         deposit_with("currency in small letters", "currency", "\"eur\""),
         deposit_with("currency empty", "currency", "\"\""),
         deposit_with("currency as a number", "currency", "978"),
+        deposit_with("currency of nothing", "currency", "\"XXX\""),
+        deposit_with("currency for tests", "currency", "\"XTS\""),
+        deposit_with("gold", "currency", "\"XAU\""),
+        deposit_with("currency that is withdrawn", "currency", "\"HRK\""),
         deposit_with("type unknown", "type", "\"gift\""),
         deposit_with("type as a number", "type", "1"),
         deposit_with("type null", "type", "null"),
@@ -128,6 +144,16 @@ fn cases() -> Vec<Case> {
             media_type: "application/x-www-form-urlencoded",
             ..body("a form", DEPOSIT, "Content-Type")
         },
+        Case {
+            status: 415,
+            header: Some(("Content-Encoding", "gzip")),
+            ..body("compressed", b"\x1f\x8b\x08\0".to_vec(), "Content-Encoding")
+        },
+        keyed("key that is not ASCII", "caf\u{e9}"),
+        keyed("key that is empty", "\"\""),
+        keyed("key whose quote does not end", "\"k"),
+        keyed("two keys", "k1,k2"),
+        Case { path: "/transaction?page=1", ..body("query where there is none", DEPOSIT, "page") },
         request("reading where one writes", "GET", "/transaction", 405, None),
         request("deleting a transaction", "DELETE", "/transactions/bad.000g000000000000", 405, None),
         request("putting a command", "PUT", "/transaction", 405, None),
@@ -139,6 +165,10 @@ fn cases() -> Vec<Case> {
         request("wait that is no number", "GET", "/transactions/bad.000g000000000000?wait=soon", 400, Some("wait")),
         request("limit that is no number", "GET", "/accounts/bad/transactions?limit=x", 400, Some("limit")),
         request("limit of nothing", "GET", "/accounts/bad/transactions?limit=0", 400, Some("limit")),
+        request("unknown parameter", "GET", "/accounts/bad/transactions?page=2", 400, Some("page")),
+        request("parameter in capitals", "GET", "/accounts/bad/transactions?Limit=2", 400, Some("Limit")),
+        request("parameter twice", "GET", "/accounts/bad/transactions?limit=2&limit=2", 400, Some("limit")),
+        request("parameter of another address", "GET", "/accounts/bad?wait=2", 400, Some("wait")),
         request("cursor of nowhere", "GET", "/accounts/bad/transactions?cursor=x", 400, Some("cursor")),
     ]
 }
@@ -156,7 +186,7 @@ fn mistakes_name_their_field_and_leave_the_log_alone(stack: &Stack) -> Result<()
 
 impl Case {
     fn check(&self, client: &Client) -> Result<()> {
-        let headers = [("Content-Type", self.media_type)];
+        let headers: Vec<_> = [("Content-Type", self.media_type)].into_iter().chain(self.header).collect();
         let answer = client.send(self.method, self.path, &headers, &self.body).context(self.what)?;
         self.check_answer(&answer).with_context(|| format!("{}: {answer}", self.what))
     }
@@ -173,6 +203,27 @@ impl Case {
 fn health_and_readiness_are_told(stack: &Stack) -> Result<()> {
     for path in ["/health", "/ready"] {
         stack.client().get(path)?.json(200)?;
+    }
+    Ok(())
+}
+
+/// Refused by NGINX or by the runtime before the function is asked; and what needs no more than it has is answered.
+fn what_never_comes_to_the_door_is_a_problem_too(stack: &Stack) -> Result<()> {
+    let many: String = (0..101).map(|number| format!("X-{number}: 1\r\n")).collect();
+    for (what, line, headers, status) in [
+        ("no host", "GET /health HTTP/1.0", "", 200),
+        ("no host, and no such address", "OPTIONS / HTTP/1.0", "", 404),
+        ("a host that is none", "GET /health HTTP/1.1", "Host: x{y}\r\n", 400),
+        ("a control character in a header", "GET /health HTTP/1.1", "Host: h\r\nX-A: a\u{1}b\r\n", 400),
+        ("a backtick that is not encoded", "GET /transactions/a`b HTTP/1.1", "Host: h\r\n", 400),
+        ("too many headers", "GET /health HTTP/1.1", &*format!("Host: h\r\n{many}"), 431),
+    ] {
+        let answer = stack.client().raw(&format!("{line}\r\nConnection: close\r\n{headers}\r\n"))?;
+        if status == 200 {
+            answer.json(status).context(what)?;
+        } else {
+            answer.problem(status).context(what)?;
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::shared::lone_trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     type Case = (&'static str, fn() -> Result<()>);
-    let cases: [Case; 13] = [
+    let cases: [Case; 16] = [
         ("front::command_that_was_sent_is_never_sent_again", command_that_was_sent_is_never_sent_again),
         ("front::question_that_broke_off_is_asked_elsewhere", question_that_broke_off_is_asked_elsewhere),
         ("front::refused_connection_goes_to_the_next_back_end", refused_connection_goes_to_the_next_back_end),
@@ -25,6 +25,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("front::body_too_large_is_a_problem", body_too_large_is_a_problem),
         ("front::nothing_internal_shows", nothing_internal_shows),
         ("front::what_nginx_refuses_itself_is_a_problem", what_nginx_refuses_itself_is_a_problem),
+        ("front::what_is_hardly_http_is_a_problem", what_is_hardly_http_is_a_problem),
+        ("front::host_is_not_needed", host_is_not_needed),
+        ("front::body_in_chunks_is_sent_on", body_in_chunks_is_sent_on),
         ("front::request_id_and_traceparent_pass", request_id_and_traceparent_pass),
         ("front::client_above_its_rate_is_told_when_to_come_back", client_above_its_rate_is_told_when_to_come_back),
         ("front::client_with_too_much_under_way_has_to_wait", client_with_too_much_under_way_has_to_wait),
@@ -191,6 +194,9 @@ fn nothing_internal_shows() -> Result<()> {
         (talkative!("429 Too Many Requests"), 429, true),
         (talkative!("502 Bad Gateway"), 502, true),
         (talkative!("504 Gateway Timeout"), 504, true),
+        (talkative!("414 URI Too Long"), 414, true),
+        (talkative!("431 Request Header Fields Too Large"), 431, true),
+        (talkative!("500 Internal Server Error"), 500, true),
         (Does::BreaksOff, 502, true),
     ] {
         back_end.now(does);
@@ -209,16 +215,101 @@ fn nothing_internal_shows() -> Result<()> {
 fn what_nginx_refuses_itself_is_a_problem() -> Result<()> {
     let nginx = Nginx::start(&[free_address()?], &[UNLIMITED])?;
     let long = "a".repeat(9_000);
-    for (what, client, status) in [
-        ("nobody is there", nginx.client().get("/health")?, 502),
-        ("long head", nginx.client().send("GET", "/", &[("X-Long", &long)], b"")?, 400),
-        ("long path", nginx.client().get(&format!("/{long}"))?, 414),
-        ("TRACE", nginx.client().send("TRACE", "/", &[], b"")?, 405),
-        ("unknown encoding", nginx.client().send("GET", "/", &[("Transfer-Encoding", "zip")], b"")?, 400),
+    for (what, client, status, kind) in [
+        ("nobody is there", nginx.client().get("/health")?, 502, "bad-gateway"),
+        ("long head", nginx.client().send("GET", "/", &[("X-Long", &long)], b"")?, 431, "headers-too-large"),
+        ("long path", nginx.client().get(&format!("/{long}"))?, 414, "uri-too-long"),
+        ("TRACE", nginx.client().send("TRACE", "/", &[], b"")?, 405, "method-not-allowed"),
+        (
+            "unknown encoding",
+            nginx.client().send("GET", "/", &[("Transfer-Encoding", "zip")], b"")?,
+            400,
+            "unreadable-request",
+        ),
+        ("one of its own addresses", nginx.client().get("/.problems/400")?, 404, "not-found"),
     ] {
-        client.problem(status).context(what)?;
+        let problem = client.problem(status).context(what)?;
+        assert_eq!(problem["type"], format!("/problems/{kind}"), "{what}");
         says_nothing_internal(&client).context(what)?;
     }
+    Ok(())
+}
+
+/// What no HTTP client sends, and somebody does.
+fn what_is_hardly_http_is_a_problem() -> Result<()> {
+    let back_end = BackEnd::start(ACCEPTED)?;
+    let nginx = Nginx::start(&[back_end.address()], &[UNLIMITED])?;
+    let get = |headers: &str| format!("GET /health HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+    let posted = |headers: &str, body: &str| {
+        format!("POST /transaction HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n\r\n{body}")
+    };
+    let chunked = |body: &str| posted("Transfer-Encoding: chunked", body);
+    for (what, sent, status, kind) in [
+        ("no host, though it is HTTP/1.1", get(""), 400, "unreadable-request"),
+        ("two hosts", get("Host: a\r\nHost: b\r\n"), 400, "unreadable-request"),
+        ("a path for a host", get("Host: a/b\r\n"), 400, "unreadable-request"),
+        ("a zero in a header", get("Host: h\r\nX-A: a\0b\r\n"), 400, "unreadable-request"),
+        ("a control character in a name", get("Host: h\r\nX-\u{1}: a\r\n"), 400, "unreadable-request"),
+        (
+            "a control character in the path",
+            "GET /a\u{1} HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+            400,
+            "unreadable-request",
+        ),
+        ("no HTTP at all", "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(), 400, "unreadable-request"),
+        ("a version to come", "GET / HTTP/9.9\r\nHost: h\r\n\r\n".to_owned(), 400, "unreadable-request"),
+        ("a length that is none", posted("Content-Length: many", ""), 400, "unreadable-request"),
+        (
+            "two lengths",
+            posted("Transfer-Encoding: chunked\r\nContent-Length: 3", "0\r\n\r\n"),
+            400,
+            "unreadable-request",
+        ),
+        ("broken chunks", chunked("zz\r\nabc\r\n0\r\n\r\n"), 400, "unreadable-request"),
+        (
+            "too many chunks",
+            chunked(&format!("11170\r\n{}\r\n0\r\n\r\n", "a".repeat(70_000))),
+            413,
+            "payload-too-large",
+        ),
+    ] {
+        let answer = nginx.client().raw(&sent).context(what)?;
+        assert_eq!(answer.problem(status).context(what)?["type"], format!("/problems/{kind}"), "{what}");
+        says_nothing_internal(&answer).context(what)?;
+    }
+    assert_eq!(back_end.arrived().len(), 0, "none was sent on");
+    Ok(())
+}
+
+/// HTTP/1.0 has no Host, and whoever is behind needs none.
+fn host_is_not_needed() -> Result<()> {
+    let back_end = BackEnd::start(ACCEPTED)?;
+    let nginx = Nginx::start(&[back_end.address()], &[UNLIMITED])?;
+    for line in ["GET /health HTTP/1.0", "OPTIONS / HTTP/1.0"] {
+        nginx.client().raw(&format!("{line}\r\n\r\n"))?.json(202)?;
+    }
+    assert_eq!(back_end.arrived().len(), 2);
+    Ok(())
+}
+
+/// A body whose length is not told beforehand takes a way of its own: it arrives once, and what is answered passes.
+fn body_in_chunks_is_sent_on() -> Result<()> {
+    let back_end = BackEnd::start(ACCEPTED)?;
+    let nginx = Nginx::start(&[back_end.address()], &[UNLIMITED])?;
+    let head = "POST /transaction?x=%20 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let sent = format!("{head}1\r\n{{\r\n1\r\n}}\r\n0\r\n\r\n");
+    nginx.client().raw(&sent)?.json(202)?;
+    let arrived = back_end.arrived();
+    assert_eq!(arrived.len(), 1);
+    assert_eq!(arrived[0].line, "POST /lambda-url/api/transaction?x=%20 HTTP/1.1");
+    assert_eq!(arrived[0].header("Content-Length"), Some("2"));
+    // Its 400 is the back end's own, its bare 502 is none.
+    back_end
+        .now(Does::Answers("HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nX-Theirs: 1\r\n"));
+    assert_eq!(nginx.client().raw(&sent)?.header("X-Theirs"), Some("1"));
+    back_end.now(Does::BreaksOff);
+    assert_eq!(nginx.client().raw(&sent)?.problem(502)?["type"], "/problems/bad-gateway");
+    assert_eq!(back_end.arrived().len(), 3, "each arrived once");
     Ok(())
 }
 

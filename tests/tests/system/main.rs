@@ -5,6 +5,7 @@
 //! Every stack is ended, whatever a test does (see `system_tests::Stack`), and its logs must not hold an error that no
 //! test has announced.
 
+mod advice;
 mod back_ends;
 mod benchmark;
 mod chaos;
@@ -14,6 +15,7 @@ mod front;
 mod keys;
 mod killed_runtime;
 mod lifecycle;
+mod markers;
 mod money;
 mod outage;
 mod redelivery;
@@ -43,11 +45,13 @@ fn main() {
         starving::trials(),
         redelivery::trials(),
         unreadable::trials(),
+        markers::trials(),
         benchmark::trials(),
         tools::trials(),
         events::trials(),
         secured::trials(),
         lifecycle::trials(),
+        advice::trials(),
         watch::trials(),
         shared::last_trial(&shared::CALM),
         chaos::trials(),

@@ -6,7 +6,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use system_tests::process::Paused;
 use system_tests::{Answer, Client, Stack, deposit, operator, wait_until};
@@ -44,12 +44,14 @@ fn answers(asked: Vec<Asked>) -> Result<Vec<Answer>> {
 }
 
 fn clients_that_wait_for_what_never_comes_starve_nobody(stack: &Stack) -> Result<()> {
-    const NEVER: &str = "/transactions/alice.000g0000zzzzzzzz?wait=8";
     let client = stack.client();
-    client.settle(&deposit("unhindered", 1))?;
+    let settled = client.settle(&deposit("unhindered", 1))?;
+    // Of the same partition, and far past its end.
+    let id = settled["id"].as_str().context("an id")?;
+    let never = format!("/transactions/{}zzzzzzzz?wait=8", &id[..id.len() - 8]);
     let waiting = client.clone();
-    let asked = at_once(move |_| waiting.get(NEVER));
-    // Those beyond the bound are answered at once; when they are, the others wait.
+    let asked = at_once(move |_| waiting.get(&never));
+    // Those beyond the bound are answered at once, or after 50 ms; when they are, the others wait.
     wait_until("most who wait have been answered", Duration::from_secs(10), || {
         Ok((asked.iter().filter(|asked| asked.is_finished()).count() > WAITERS / 2).then_some(()))
     })?;
@@ -112,7 +114,10 @@ fn is_prompt(answer: &Answer, status: u16) -> Result<()> {
 fn all_are_settled(stack: &Stack, name: &str, deposits: usize) -> Result<()> {
     operator::settle_all(stack, Duration::from_secs(90))?;
     let client = stack.client();
-    let balances = (0..10).map(|number| client.balance(&format!("{name}-{number}"))).collect::<Result<Vec<_>>>()?;
+    // `api` hears that the store is back with its next look, which may be one that still hangs on a dead connection.
+    let balances = wait_until("the accounts are read again", Duration::from_secs(10), || {
+        (0..10).map(|number| client.balance(&format!("{name}-{number}"))).collect::<Result<Vec<_>>>().map(Some)
+    })?;
     assert_eq!(balances.iter().sum::<i64>(), i64::try_from(deposits)?);
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! renamed on one side alone fails. Images cannot be pulled everywhere; what only a container engine does is not seen.
 
 use super::Check;
-use crate::prepare::{self, Pinned, build, environments, machine};
+use crate::prepare::{self, Pinned, build, machine, python_environments};
 use crate::workspace::Workspace;
 use anyhow::Result;
 use std::path::Path;
@@ -22,11 +22,11 @@ fn commands(workspace: &Workspace, _place: &Path) -> Result<Vec<Command>> {
     let tools = prepare::path(workspace, Pinned::ComposeTools);
     let script = |name: &str| {
         let file = workspace.file("crates/dev/src/check/compose").join(name);
-        let mut script = environments::script(&tools, &file);
+        let mut script = python_environments::script(&tools, &file);
         script.arg(workspace.root());
         script
     };
-    let mut schema = environments::program(&tools, "check-jsonschema");
+    let mut schema = python_environments::program(&tools, "check-jsonschema");
     schema.args(["--builtin-schema", "vendor.compose-spec"]).arg(workspace.file("compose.yaml"));
     // A program of its own, which came in a package.
     let mut hadolint = Command::new(tools.join("bin/hadolint"));

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// Processes by the name of their part.
-    processes: Vec<(String, Vec<u32>)>,
-    used: BTreeMap<String, u64>,
+    file: StackFile,
+    /// What each process had used.
+    used: BTreeMap<u32, u64>,
     ours: u64,
     busy: u64,
     began: Instant,
@@ -30,17 +30,17 @@ pub(crate) struct Cost {
 
 impl Meter {
     pub(crate) fn start(file: &StackFile) -> Self {
-        let processes = processes(file);
-        let used = used(&processes);
-        Self { processes, used, ours: own_and_children(), busy: machine_busy_micros(), began: Instant::now() }
+        let used = processes(file).into_iter().flat_map(|(_, pids)| pids).map(|pid| (pid, cpu_micros(pid))).collect();
+        Self { file: file.clone(), used, ours: own_and_children(), busy: machine_busy_micros(), began: Instant::now() }
     }
 
     pub(crate) fn stop(self) -> Cost {
         let elapsed = self.began.elapsed();
         let busy = machine_busy_micros().saturating_sub(self.busy);
-        let now = used(&self.processes);
-        let spent = |name: &String| now.get(name).unwrap_or(&0).saturating_sub(*self.used.get(name).unwrap_or(&0));
-        let parts: Vec<(String, u64)> = self.processes.iter().map(|(name, _)| (name.clone(), spent(name))).collect();
+        // A process that has started meanwhile had used nothing.
+        let spent = |pid: u32| cpu_micros(pid).saturating_sub(self.used.get(&pid).copied().unwrap_or(0));
+        let now = processes(&self.file).into_iter();
+        let parts: Vec<(String, u64)> = now.map(|(name, pids)| (name, pids.into_iter().map(spent).sum())).collect();
         let known: u64 =
             parts.iter().map(|(_, micros)| micros).sum::<u64>() + own_and_children().saturating_sub(self.ours);
         let cores = available_parallelism().map_or(1, |cores| u64::try_from(cores.get()).unwrap_or(1));
@@ -57,6 +57,11 @@ impl Cost {
         let each: Vec<String> =
             self.parts.iter().map(|(name, micros)| format!("{name} {} us", micros / requests)).collect();
         each.join(", ")
+    }
+
+    /// What these parts used.
+    pub(crate) fn micros(&self, names: &[&str]) -> u64 {
+        self.parts.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, micros)| micros).sum()
     }
 
     /// Of all the machine could have done in that time.
@@ -79,10 +84,6 @@ fn processes(file: &StackFile) -> Vec<(String, Vec<u32>)> {
         }
     }
     all
-}
-
-fn used(processes: &[(String, Vec<u32>)]) -> BTreeMap<String, u64> {
-    processes.iter().map(|(name, pids)| (name.clone(), pids.iter().map(|pid| cpu_micros(*pid)).sum())).collect()
 }
 
 /// CPU time of this program and of what it has run: ab and passbook.

@@ -22,6 +22,7 @@ pub(crate) fn part(workspace: &Workspace, program: PathBuf, port: u16, parameter
     let words = ["lambda", "watch", "--release", "-A", "127.0.0.1", "-P", &port_text];
     let mut env = variables(parameters);
     env.push((build::TARGET.to_owned(), workspace.target().display().to_string()));
+    env.extend(build::flags().map(|(name, flags)| (name.to_owned(), flags)));
     Part {
         name: NAME,
         program,

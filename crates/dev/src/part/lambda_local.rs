@@ -125,6 +125,11 @@ pub(crate) fn is_one(part: &str) -> bool {
     part == NAME || FURTHER_BACK_ENDS.contains(&part)
 }
 
+/// Every part of lambda-local's that reads or writes the log.
+pub(crate) fn all() -> Vec<&'static str> {
+    [NAME, POLLER].into_iter().chain(FURTHER_BACK_ENDS).collect()
+}
+
 pub(crate) fn url(port: u16) -> String {
     format!("http://{}", loopback(port))
 }

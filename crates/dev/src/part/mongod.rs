@@ -13,7 +13,16 @@ pub(crate) fn uri(port: u16) -> String {
     format!("mongodb://127.0.0.1:{port}/?replicaSet=rs0")
 }
 
+/// Gigabytes of cache, where nobody asks for another number. The default is half the machine's memory: too much for a guest
+/// on a laptop.
+const CACHE_GB: &str = "1";
+
 pub(crate) fn part(program: PathBuf, port: u16, data: &Path) -> Part {
+    part_with_cache(program, port, data, CACHE_GB)
+}
+
+/// The same, with so many gigabytes of cache.
+pub(crate) fn part_with_cache(program: PathBuf, port: u16, data: &Path, cache_gb: &str) -> Part {
     let port_text = port.to_string();
     let settings = [
         "--replSet",
@@ -24,9 +33,9 @@ pub(crate) fn part(program: PathBuf, port: u16, data: &Path) -> Part {
         &port_text,
         // Its socket in /tmp would outlive a kill.
         "--nounixsocket",
-        // The defaults are half the machine's memory and a twentieth of its disk: too much for a guest on a laptop.
         "--wiredTigerCacheSizeGB",
-        "1",
+        cache_gb,
+        // The default is a twentieth of the machine's disk.
         "--oplogSize",
         "1024",
         // Statistics gathered every second, read by nobody here.

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn every_capital_is_filled_in() {
         let all = rendered(&[9000]);
-        assert_eq!(all.len(), 5, "nginx, passbook, problems, proxy, tls");
+        assert_eq!(all.len(), 7, "api, limits, nginx, passbook, problems, proxy, tls");
         for (name, text) in all {
             assert!(statements(&text).iter().all(|line| !line.contains("${")), "{name}: {text}");
         }
@@ -201,10 +201,10 @@ mod tests {
     #[test]
     fn requests_go_to_the_function_urls_with_their_path_untouched() {
         let all = rendered(&[9001, 9002]);
-        let (_, text) = all.iter().find(|(name, _)| name == "passbook.conf").unwrap();
-        let text = statements(text);
+        let of = |file: &str| all.iter().find(|(name, _)| name == file).map(|(_, text)| statements(text)).unwrap();
+        assert!(of("api.conf").contains(&"proxy_pass http://api/lambda-url/api$request_uri;"));
+        let text = of("passbook.conf");
         for statement in [
-            "proxy_pass http://api/lambda-url/api$request_uri;",
             "server 127.0.0.1:9001 max_fails=10 fail_timeout=1s;",
             "server 127.0.0.1:9002 max_fails=10 fail_timeout=1s;",
             "access_log \"/a stack/logs/access.log\" passbook buffer=64k flush=1s;",

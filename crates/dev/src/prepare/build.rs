@@ -13,6 +13,10 @@ const OF_A_PACKAGE: [&str; 5] =
 
 /// Where C compilers look for headers; see .cargo/config.toml.
 const INCLUDE: &str = "C_INCLUDE_PATH";
+/// What C compilers are told; see .cargo/config.toml.
+const FLAGS: &str = "CFLAGS";
+/// Of those, what librdkafka needs.
+const ATOMICS: [&str; 2] = ["-DHAVE_ATOMICS_32_ATOMIC=1", "-DHAVE_ATOMICS_64_ATOMIC=1"];
 /// Where cargo puts what it compiles.
 pub(crate) const TARGET: &str = "CARGO_TARGET_DIR";
 
@@ -24,6 +28,7 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
     if let Some(include) = include_path(workspace) {
         cargo.env(INCLUDE, include);
     }
+    cargo.envs(flags());
     forget_this_package(&mut cargo);
     cargo
 }
@@ -35,6 +40,17 @@ fn include_path(workspace: &Workspace) -> Option<OsString> {
         return None;
     }
     env::join_paths([workspace.file(".cargo/include")].into_iter().chain(theirs)).ok()
+}
+
+/// The CFLAGS of a cargo that runs for somebody who has set some.
+pub(crate) fn flags() -> Option<(&'static str, String)> {
+    Some((FLAGS, with_atomics(&env::var(FLAGS).ok()?)))
+}
+
+/// A person's own CFLAGS, which cargo leaves as they are, with ours behind them.
+fn with_atomics(theirs: &str) -> String {
+    let missing = ATOMICS.into_iter().filter(|flag| !theirs.split_whitespace().any(|their| their == *flag));
+    [theirs].into_iter().filter(|flags| !flags.is_empty()).chain(missing).collect::<Vec<_>>().join(" ")
 }
 
 /// Takes away what `cargo run` told this program of its own package. A build script that asks cargo to watch those
@@ -63,4 +79,21 @@ pub(crate) fn release(workspace: &Workspace) -> Result<()> {
     }
     let status = command(workspace).status().context("cannot run cargo")?;
     if status.success() { Ok(()) } else { bail!("the build failed (see above)") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_a_persons_own_are_kept() {
+        let ours = ATOMICS.join(" ");
+        assert_eq!(with_atomics("-O2"), format!("-O2 {ours}"));
+        for as_they_are in [&ours, &format!("{ours} -g")] {
+            assert_eq!(&with_atomics(as_they_are), as_they_are);
+        }
+        assert_eq!(with_atomics(""), ours);
+        let cargos = include_str!("../../../../.cargo/config.toml");
+        assert!(cargos.contains(&format!("CFLAGS = \"{ours}\"")), "{cargos}");
+    }
 }

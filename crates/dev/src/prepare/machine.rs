@@ -26,6 +26,10 @@ pub(crate) const NGINX: Need = Need { what: "nginx, the front door", package: "n
 pub(crate) const AB: Need =
     Need { what: "ab, which makes the load", package: "apache2-utils", found: || has_program("ab") };
 pub(crate) const WRK: Need = Need { what: "wrk, which makes more load", package: "wrk", found: || has_program("wrk") };
+pub(crate) const NODE: Need =
+    Need { what: "Node, which Passbook is measured against", package: "nodejs", found: || has_program("node") };
+pub(crate) const NPM: Need =
+    Need { what: "npm, which fetches what that takes", package: "npm", found: || has_program("npm") };
 pub(crate) const OPENSSL: Need =
     Need { what: "openssl, which makes a certificate", package: "openssl", found: || has_program("openssl") };
 pub(crate) const CURL: Need =

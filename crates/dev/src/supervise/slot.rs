@@ -15,8 +15,18 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum State {
-    Running { process: Identity, since: Instant, ready: bool },
-    Pausing { until: Instant },
+    Running {
+        process: Identity,
+        since: Instant,
+        ready: bool,
+    },
+    Pausing {
+        until: Instant,
+    },
+    /// Ended, and not started before something else has happened, nor before its pause is over.
+    HeldBack {
+        until: Instant,
+    },
     Stopped,
 }
 
@@ -112,7 +122,7 @@ impl Slot {
         match self.state {
             State::Pausing { until } => Some(until.saturating_duration_since(now)),
             State::Running { ready: false, .. } => Some(PROBE_EVERY),
-            State::Running { ready: true, .. } | State::Stopped => None,
+            State::Running { ready: true, .. } | State::HeldBack { .. } | State::Stopped => None,
         }
     }
 }

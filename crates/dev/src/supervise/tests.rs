@@ -227,44 +227,90 @@ fn a_part_that_keeps_ending_is_started_more_and_more_slowly() {
     watching.stop();
 }
 
+/// A stack of a part that forgets and one that relies on it.
+fn memory_and_reader(stage: &mut Stage, reader: &str) -> (Identity, Identity) {
+    stage.supervisor.launch(Part { forgets: true, ..program("memory", PATIENT) }).unwrap();
+    stage.supervisor.launch(program("reader", reader)).unwrap();
+    stage.supervisor.await_ready("memory").unwrap();
+    stage.supervisor.await_ready("reader").unwrap();
+    stage.supervisor.file.ready = true;
+    stage.supervisor.write_file().unwrap();
+    (recorded(&stage.dir, "memory").unwrap(), recorded(&stage.dir, "reader").unwrap())
+}
+
+fn is_ready(dir: &StackDir) -> bool {
+    StackFile::read(dir).unwrap().unwrap().ready
+}
+
+/// Waits until the reader is another one and the stack is ready.
+fn await_return(dir: &StackDir, reader: Identity) {
+    eventually("another reader", || recorded(dir, "reader").filter(|now| *now != reader));
+    eventually("a stack that is ready again", || is_ready(dir).then_some(()));
+}
+
 #[test]
-fn when_a_part_that_forgets_comes_back_its_dependants_are_started_anew() {
-    let Stage { mut supervisor, dir, ask, _temp } = stage();
-    supervisor.launch(Part { forgets: true, ..program("memory", PATIENT) }).unwrap();
-    supervisor.launch(program("reader", PATIENT)).unwrap();
-    supervisor.await_ready("memory").unwrap();
-    supervisor.await_ready("reader").unwrap();
-    supervisor.after_loss(Box::new(|| Ok(vec!["reader"])));
-    let (memory, reader) = (recorded(&dir, "memory").unwrap(), recorded(&dir, "reader").unwrap());
+fn a_part_that_forgets_starts_again_when_those_that_rely_on_it_have_ended_and_they_start_when_all_is_made_again() {
+    let mut stage = stage();
+    let ended = stage.dir.root().join("ended");
+    let slow = format!("sleep 600 & trap 'sleep 0.5; : > {}; exit 0' TERM; wait; wait", ended.display());
+    let (memory, reader) = memory_and_reader(&mut stage, &slow);
+    let Stage { mut supervisor, dir, ask, _temp } = stage;
+    let (asked, tries) = (dir.clone(), Arc::new(AtomicU32::new(0)));
+    let counted = Arc::clone(&tries);
+    supervisor.on_loss(
+        vec!["reader"],
+        Box::new(move || {
+            assert!(ended.exists(), "the reader had not ended");
+            assert!(recorded(&asked, "memory").is_some_and(|now| now != memory), "it is not back");
+            assert_eq!(recorded(&asked, "reader"), None, "the reader started too early");
+            assert!(!is_ready(&asked));
+            match counted.fetch_add(1, Ordering::SeqCst) {
+                0 => bail!("not yet"),
+                _ => Ok(()),
+            }
+        }),
+    );
     let watching = watch(supervisor, ask);
     process::signal_process(memory.pid, Signal::SIGKILL);
-    eventually("another reader", || recorded(&dir, "reader").filter(|now| *now != reader));
+    await_return(&dir, reader);
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
     watching.stop();
 }
 
 #[test]
-fn a_loss_is_made_up_for_until_that_succeeds_and_nothing_is_ready_before() {
-    let Stage { mut supervisor, dir, ask, _temp } = stage();
-    supervisor.launch(Part { forgets: true, ..program("memory", PATIENT) }).unwrap();
-    supervisor.await_ready("memory").unwrap();
-    supervisor.file.ready = true;
-    supervisor.write_file().unwrap();
-    let tries = Arc::new(AtomicU32::new(0));
-    let (counted, file) = (Arc::clone(&tries), dir.clone());
-    supervisor.after_loss(Box::new(move || {
-        assert!(!StackFile::read(&file).unwrap().unwrap().ready);
-        match counted.fetch_add(1, Ordering::SeqCst) {
-            0 => bail!("not yet"),
-            _ => Ok(Vec::new()),
-        }
-    }));
-    let memory = recorded(&dir, "memory").unwrap();
+fn who_relies_on_a_part_that_forgets_and_does_not_end_is_killed() {
+    let mut stage = stage();
+    let (memory, reader) = memory_and_reader(&mut stage, "trap '' TERM; while :; do sleep 1; done");
+    let Stage { mut supervisor, dir, ask, _temp } = stage;
+    supervisor.on_loss(vec!["reader"], Box::new(|| Ok(())));
     let watching = watch(supervisor, ask);
     process::signal_process(memory.pid, Signal::SIGKILL);
-    eventually("a stack that is ready again", || {
-        let file = StackFile::read(&dir).unwrap().unwrap();
-        (file.ready && file.part("memory").unwrap().process != Some(memory)).then_some(())
-    });
+    await_return(&dir, reader);
+    assert!(!reader.is_alive());
+    watching.stop();
+}
+
+#[test]
+fn a_loss_while_another_is_made_up_for_is_made_up_for_too() {
+    let mut stage = stage();
+    let (memory, reader) = memory_and_reader(&mut stage, PATIENT);
+    let Stage { mut supervisor, dir, ask, _temp } = stage;
+    let (seen, counted) = (dir.clone(), Arc::new(AtomicU32::new(0)));
+    let tries = Arc::clone(&counted);
+    supervisor.on_loss(
+        vec!["reader"],
+        Box::new(move || {
+            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                let second = recorded(&seen, "memory").unwrap();
+                process::signal_process(second.pid, Signal::SIGKILL);
+                bail!("it has ended again");
+            }
+            Ok(())
+        }),
+    );
+    let watching = watch(supervisor, ask);
+    process::signal_process(memory.pid, Signal::SIGKILL);
+    await_return(&dir, reader);
     assert_eq!(tries.load(Ordering::SeqCst), 2);
     watching.stop();
 }

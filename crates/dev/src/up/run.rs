@@ -6,7 +6,7 @@ mod drain;
 use super::plan::{BrokerPlan, Plan};
 use super::{Functions, UpArgs, detached};
 use crate::exit::Interrupted;
-use crate::part::{self, nginx};
+use crate::part::nginx;
 use crate::process::Identity;
 use crate::say;
 use crate::stack::{Lock, StackFile, hold};
@@ -156,12 +156,6 @@ fn what_stays(plan: &Plan) -> &'static str {
         (BrokerPlan::Tansu(_), _) => "the accounts are kept, the embedded broker has forgotten its log",
         _ => "the money is where it was: `cargo dev up` starts again on the same data",
     }
-}
-
-/// Topics on a broker that forgets are made again each time it comes back, and lambda-local must join them anew.
-fn dependants_of_a_forgetful_broker() -> Vec<&'static str> {
-    let functions = [part::lambda_local::NAME, part::lambda_local::POLLER];
-    functions.into_iter().chain(part::lambda_local::FURTHER_BACK_ENDS).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use lambda_local::event_source::{EventSource, Invoker};
 use lambda_local::polling::{Polling, serve};
-use lambda_local::template::Template;
+use lambda_local::template::{Inputs, Needed, Template};
 
 use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience, tell_not_supported};
 
@@ -29,7 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
-    let template = args.template.read(None)?;
+    let inputs = Inputs { needed: Needed::EventSources, ..args.template.inputs()? };
+    let template = args.template.read(&inputs)?;
     tell_not_supported(&template);
     let event_sources = event_sources(&template, &args)?;
     ensure!(!event_sources.is_empty(), "the template has no Kafka event source that is enabled");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use lambda_local::event_source::recording::{self, Stretch};
-use lambda_local::template::{KafkaSource, Template};
+use lambda_local::template::{Inputs, KafkaSource, Needed, Template};
 
 use super::{BrokerArgs, TemplateArgs};
 
@@ -37,7 +37,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<i32> {
-    let template = args.template.read(None)?;
+    let inputs = Inputs { needed: Needed::EventSources, ..args.template.inputs()? };
+    let template = args.template.read(&inputs)?;
     let (function, source) = source(&template, args.topic.as_deref())?;
     let stretch = Stretch { partition: args.partition, from: args.from, count: args.count.into() };
     let recorded = recording::record(function, source, &args.brokers.options(), stretch)?;

@@ -4,22 +4,26 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use lambda_local::local::{Local, Options};
-use lambda_local::template::{FunctionSpec, Template};
+use lambda_local::template::{Inputs, Needed};
 
-use super::{KafkaArgs, TemplateArgs, interrupted, listen, patience, tell_not_supported};
+use super::{KafkaArgs, TemplateArgs, interrupted, listen, pair, patience, tell_not_supported};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     template: TemplateArgs,
+    /// An environment variable for every function, over the template's own. May be given several times.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    variables: Vec<(String, String)>,
     #[command(flatten)]
     kafka: KafkaArgs,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:9000", value_name = "HOST:PORT")]
     listen: SocketAddr,
-    /// The folder with the functions' programs, each named as its function.
+    /// The folder with the functions' programs, each named as its function, its binary or its package, or a folder of such
+    /// a name with a `bootstrap`. What is not there is looked for where `CodeUri` points.
     #[arg(long, default_value = "target/release", value_name = "FOLDER")]
     binaries: PathBuf,
     /// Write each function's log to <FOLDER>/<function>.log instead of standard output.
@@ -41,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 600)]
     idle_s: u64,
     /// Leave the event sources alone, for a `lambda-local poll` beside this one.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["kafka_config", "msk_bootstrap_servers"])]
     no_event_sources: bool,
     /// Run this function of the template alone, with its URL and event sources. May be given several times.
     #[arg(long = "function", value_name = "NAME")]
@@ -51,7 +55,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let listener = listen(args.listen)?;
     let address = listener.local_addr()?;
-    let template = only(args.template.read(Some(address))?, &args.functions)?;
+    let inputs = Inputs {
+        variables: args.variables.into_iter().collect(),
+        base_url: Some(format!("http://{address}")),
+        functions: args.functions,
+        needed: if args.no_event_sources { Needed::Functions } else { Needed::Everything },
+        ..args.template.inputs()?
+    };
+    let template = args.template.read(&inputs)?;
     tell_not_supported(&template);
     if let Some(folder) = &args.log_dir {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -59,6 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let options = Options {
         template,
         binaries: args.binaries,
+        template_folder: args.template.folder(),
         log_dir: args.log_dir,
         region: args.template.region,
         max_environments: args.max_environments,
@@ -74,18 +86,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     interrupted().await?;
     local.stop(patience(&options.template)).await;
     Ok(0)
-}
-
-/// The template with the functions asked for, by any of their names; with all of them where none was.
-fn only(mut template: Template, asked: &[String]) -> anyhow::Result<Template> {
-    let is = |function: &FunctionSpec, name: &str| function.names().any(|known| known == name);
-    let unknown = asked.iter().find(|name| !template.functions.iter().any(|function| is(function, name)));
-    if let Some(unknown) = unknown {
-        let known: Vec<_> = template.functions.iter().map(|function| function.name.as_str()).collect();
-        bail!("--function {unknown}: the template has no such function; it has {}", known.join(", "));
-    }
-    template.functions.retain(|function| asked.is_empty() || asked.iter().any(|name| is(function, name)));
-    Ok(template)
 }
 
 fn announce(address: SocketAddr, options: &Options) {

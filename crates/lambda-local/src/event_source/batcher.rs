@@ -9,7 +9,9 @@
 //! assignment. A batch that waits for its next try keeps its partitions, but no place among those in flight. A batch
 //! leaves when it is full, or when the window ends and there is any record. The window opens when a batch leaves, and
 //! again when one is done with and no other is being tried; while nothing arrives, windows follow one another, as
-//! Lambda's do. A window of zero takes what is there at once.
+//! Lambda's do. A window of zero takes at once what is there while no batch is being tried. Else the next batch is filled
+//! until it is full, until none is being tried, or until [`COMPANY`] after the last one left: a lone record waits for nothing
+//! but a batch under way, and under load a batch is what arrived during the last one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,6 +20,10 @@ use super::record::{Partition, Record};
 
 /// Batches of one poller that may be tried at a time, as for a provisioned poller on AWS.
 pub const IN_FLIGHT: usize = 5;
+
+/// How long after the last batch one that is not full may leave beside it, also with a shorter window: Lambda's default
+/// window. Several small batches at once cost a function more than one.
+pub const COMPANY: Duration = Duration::from_millis(500);
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -207,7 +213,8 @@ impl Batcher {
     }
 
     fn window_end(&self) -> Instant {
-        self.window_opened + self.limits.window
+        let least = if self.in_flight == 0 { Duration::ZERO } else { COMPANY };
+        self.window_opened + self.limits.window.max(least)
     }
 
     fn skip_empty_windows(&mut self, now: Instant) {

@@ -17,12 +17,12 @@ use super::{EventSource, Handle, Invoker, KafkaOptions, StartError, batcher, pol
 use crate::invocation::PAYLOAD_LIMIT;
 use crate::template::KafkaSource;
 
-/// When partitions are shared anew the broker waits this long for each poller: as librdkafka would have it, and never
-/// shorter than an invocation takes, with a margin for its commit.
-const RECALL: Duration = Duration::from_secs(300);
-const RECALL_MARGIN: Duration = Duration::from_secs(30);
+/// The longest that a poller may be busy between two polls before the broker gives its partitions to another: as librdkafka
+/// has it, and never shorter than an invocation takes, with a margin for its commit.
+const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(300);
+const POLL_INTERVAL_MARGIN: Duration = Duration::from_secs(30);
 /// Where librdkafka is told so.
-const RECALL_SETTING: &str = "max.poll.interval.ms";
+const POLL_INTERVAL_SETTING: &str = "max.poll.interval.ms";
 
 pub(super) struct Prepared {
     name: String,
@@ -48,9 +48,9 @@ impl Prepared {
     ) -> Result<Self, StartError> {
         let brokers = brokers(function, source, options)?;
         let mut config = config(source, &brokers, options);
-        if config.get(RECALL_SETTING).is_none() {
-            let recall = RECALL.max(invoker.longest() + RECALL_MARGIN);
-            config.set(RECALL_SETTING, recall.as_millis().to_string());
+        if config.get(POLL_INTERVAL_SETTING).is_none() {
+            let interval = LONGEST_POLL_INTERVAL.max(invoker.longest() + POLL_INTERVAL_MARGIN);
+            config.set(POLL_INTERVAL_SETTING, interval.as_millis().to_string());
         }
         let refused = |error| refused(function, &source.name, error);
         let positions = Arc::new(Positions::new(&config).map_err(refused)?);
@@ -171,8 +171,8 @@ pub(super) fn config(source: &KafkaSource, brokers: &str, options: &KafkaOptions
 
 /// How long the broker waits for this poller before it gives its partitions to others.
 fn recall_patience(config: &ClientConfig) -> Duration {
-    let ms = config.get(RECALL_SETTING).and_then(|ms| ms.parse().ok());
-    ms.map_or(RECALL, Duration::from_millis)
+    let ms = config.get(POLL_INTERVAL_SETTING).and_then(|ms| ms.parse().ok());
+    ms.map_or(LONGEST_POLL_INTERVAL, Duration::from_millis)
 }
 
 fn limits(source: &KafkaSource, envelope: &record::Envelope) -> batcher::Limits {

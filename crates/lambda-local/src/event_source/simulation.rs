@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::batcher::{Batcher, Epoch, IN_FLIGHT, Limits, Slice};
+use super::batcher::{Batcher, COMPANY, Epoch, IN_FLIGHT, Limits, Slice};
 use super::checkpoint::Checkpoint;
 use super::delivery::{Delivery, Outcome, Policy, Verdict};
 use super::handover::{Answer, Handover};
@@ -419,11 +419,30 @@ mod batches {
     }
 
     #[test]
-    fn a_window_of_zero_takes_what_is_there() {
+    fn with_a_window_of_zero_a_batch_is_what_arrived_while_the_last_one_was_tried() {
         let (mut batcher, now) = batcher(0);
         assert_eq!(taken(&mut batcher, now), None);
         push(&mut batcher, 0, 0..1, now);
         assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0])]));
+        push(&mut batcher, 1, 0..1, now);
+        push(&mut batcher, 2, 0..1, now);
+        assert_eq!(taken(&mut batcher, now), None, "it has company to wait for");
+        assert_eq!(batcher.wake_at(), Some(now + COMPANY));
+        batcher.ended([0]);
+        assert_eq!(batcher.wake_at(), Some(now));
+        assert_eq!(taken(&mut batcher, now), Some(vec![(1, vec![0]), (2, vec![0])]));
+    }
+
+    #[test]
+    fn a_batch_that_is_full_or_has_waited_long_leaves_beside_one_that_is_being_tried() {
+        let (mut batcher, now) = batcher(0);
+        push(&mut batcher, 0, 0..1, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0])]));
+        push(&mut batcher, 1, 0..5, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(1, vec![0, 1, 2, 3, 4])]));
+        push(&mut batcher, 2, 0..1, now);
+        assert_eq!(taken(&mut batcher, now + COMPANY - Duration::from_millis(1)), None);
+        assert_eq!(taken(&mut batcher, now + COMPANY), Some(vec![(2, vec![0])]));
     }
 
     #[test]
@@ -434,7 +453,8 @@ mod batches {
         push(&mut batcher, 0, 5..6, now);
         assert_eq!(taken(&mut batcher, now), None);
         push(&mut batcher, 1, 0..1, now);
-        assert_eq!(taken(&mut batcher, now), Some(vec![(1, vec![0])]), "the others go on");
+        assert_eq!(taken(&mut batcher, now + COMPANY), Some(vec![(1, vec![0])]), "the others go on");
+        batcher.ended([1]);
         batcher.ended([0]);
         assert_eq!(taken(&mut batcher, now), None, "while it waits for its next try its partition is taken");
         batcher.release(0, Epoch(1));
@@ -462,8 +482,11 @@ mod batches {
         let (mut batcher, now) = batcher(0);
         let mut line = Line::default();
         let many = Partition::try_from(IN_FLIGHT).unwrap() * 2;
-        let next = |batcher: &mut Batcher, line: &mut Line| -> Option<Delivery> {
-            let delivery = line.next(batcher, now)?;
+        // Each long enough after the last for a batch to leave.
+        let mut later = now;
+        let mut next = |batcher: &mut Batcher, line: &mut Line| -> Option<Delivery> {
+            later += COMPANY;
+            let delivery = line.next(batcher, later)?;
             batcher.began(delivery.partitions());
             Some(delivery)
         };

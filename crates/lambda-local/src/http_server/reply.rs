@@ -87,9 +87,21 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     reply
 }
 
-/// An answer of this program's own, as AWS's front words its own.
+/// The media type of what [`said`] words.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
+/// What this program has to say for itself: a problem (RFC 9457), with the `Message` that AWS's front has in its place.
+pub(super) fn said(status: StatusCode, message: &str) -> String {
+    let title = status.canonical_reason().unwrap_or_default();
+    json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": message, "Message": message})
+        .to_string()
+}
+
+/// An answer of this program's own.
 pub(crate) fn message(status: StatusCode, message: &str) -> Reply {
-    json(status, json!({"Message": message}).to_string())
+    let mut reply = json(status, said(status, message));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+    reply
 }
 
 /// An answer that its status says all of.

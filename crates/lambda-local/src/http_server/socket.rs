@@ -16,11 +16,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::reply::{PROBLEM, said};
 use crate::invocation::request_id_text;
 use crate::pool::RequestId;
 
@@ -112,10 +112,10 @@ fn unreadable(hypers_own: &[u8], error: &hyper::Error) -> Vec<u8> {
         _ if error.to_string().contains("URI") => "percent-encode what a path may not hold as it is",
         _ => "send HTTP/1.1, and headers without control characters",
     };
-    let body = json!({"Message": format!("The request cannot be read ({error}): {hint}")}).to_string();
+    let body = said(status, &format!("The request cannot be read ({error}): {hint}"));
     let id = request_id_text(RequestId(uuid::Uuid::new_v4().as_u128()));
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-amzn-requestid: {id}\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\nx-amzn-requestid: {id}\r\n\
          connection: close\r\n\r\n",
         body.len()
     );

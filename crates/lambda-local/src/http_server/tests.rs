@@ -54,11 +54,14 @@ async fn what_cannot_be_read_is_answered_with_the_reason() {
             let answers: Vec<_> = answer.split("HTTP/1.1 ").skip(1).collect();
             assert_eq!(answers.len(), before + 1, "{sent:.80}: {answer}");
             let (head, body) = answers[before].split_once("\r\n\r\n").unwrap();
+            let is_problem = head.contains("\r\ncontent-type: application/problem+json\r\n");
             assert!(
-                head.starts_with(&status.to_string()) && head.contains("x-amzn-requestid: "),
+                head.starts_with(&status.to_string()) && head.contains("x-amzn-requestid: ") && is_problem,
                 "{sent:.80}: {answer}"
             );
             let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()), "{body}");
+            assert!(body["title"].is_string() && body["detail"] == body["Message"], "{body}");
             assert!(body["Message"].as_str().unwrap().contains(why), "{sent:.80}: {body}");
         }
     }

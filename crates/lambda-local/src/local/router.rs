@@ -18,7 +18,7 @@ use crate::invocation::{Invocation, PAYLOAD_LIMIT, STREAM_LIMIT, request_id_text
 use crate::invoke_api;
 use crate::pool::RequestId;
 use crate::status;
-use crate::template::{UrlSpec, plain_name};
+use crate::template::{UrlSpec, called};
 
 const FUNCTION_URL: &str = "/lambda-url/";
 const INVOKE_API: &str = "/2015-03-31/functions/";
@@ -61,7 +61,8 @@ async fn invoke(shared: &Shared, name: &str, id: RequestId, request: Request<Inc
     if request.method() != http::Method::POST {
         return invoke_api::error(StatusCode::METHOD_NOT_ALLOWED, "InvalidRequestMethod", "invocations are POSTed");
     }
-    let Some(function) = shared.names.get(plain_name(name)) else { return invoke_api::not_found(name) };
+    let Some(called) = called(name) else { return invoke_api::no_name(name) };
+    let Some(function) = shared.names.get(called) else { return invoke_api::not_found(name) };
     let (parts, body) = request.into_parts();
     invoke_api::handle(function, shared, id, &parts, body).await
 }

@@ -1,10 +1,15 @@
 //! A YAML (or JSON) template as plain JSON values: CloudFormation's short tags (`!Ref x`) become their long form
-//! (`{"Ref": x}`), so that everything after this step knows one spelling only.
+//! (`{"Ref": x}`), aliases (`*x`) what they stand for, and merge keys (`<<`) the entries they bring, so that everything
+//! after this step knows one spelling only.
+//!
+//! Bounds: a text of 1 MB, as AWS's; [`values::MOST_VALUES`] values, aliases written out; 128 of them inside one another.
 
 use serde_json::{Map, Value};
-use yaml_serde::Value as Yaml;
 
 use super::problems::Findings;
+
+mod merge;
+mod values;
 
 /// The intrinsic functions CloudFormation has a short tag for. `Ref` and `Condition` have no `Fn::` in their long form.
 const TAGS: [&str; 20] = [
@@ -30,50 +35,19 @@ const TAGS: [&str; 20] = [
     "Sub",
 ];
 
+/// Most bytes of a template's text: what CloudFormation takes.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// Parses a template's text.
 pub(crate) fn parse(text: &str, findings: &Findings) -> Value {
-    match yaml_serde::from_str::<Yaml>(text) {
-        Ok(yaml) => to_json(&yaml, "", findings),
-        Err(error) => {
-            findings.problem("template", format!("is not readable YAML: {error}"));
-            Value::Null
-        }
+    if text.len() > MOST_BYTES {
+        findings.problem("template", "is larger than 1 MB, the most that CloudFormation takes");
+        return Value::Null;
     }
-}
-
-fn to_json(yaml: &Yaml, path: &str, findings: &Findings) -> Value {
-    match yaml {
-        Yaml::Null => Value::Null,
-        Yaml::Bool(flag) => Value::Bool(*flag),
-        Yaml::Number(number) => serde_json::to_value(number).unwrap_or(Value::Null),
-        Yaml::String(text) => Value::String(text.clone()),
-        Yaml::Sequence(items) => {
-            items.iter().enumerate().map(|(at, item)| to_json(item, &format!("{path}[{at}]"), findings)).collect()
-        }
-        Yaml::Mapping(entries) => {
-            let mut map = Map::new();
-            for (key, value) in entries {
-                let key = key_text(key);
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let value = to_json(value, &path, findings);
-                map.insert(key, value);
-            }
-            Value::Object(map)
-        }
-        Yaml::Tagged(tagged) => {
-            let tag = tagged.tag.to_string();
-            long_form(tag.trim_start_matches('!'), to_json(&tagged.value, path, findings), path, findings)
-        }
-    }
-}
-
-fn key_text(key: &Yaml) -> String {
-    match key {
-        Yaml::String(text) => text.clone(),
-        Yaml::Bool(flag) => flag.to_string(),
-        Yaml::Number(number) => number.to_string(),
-        other => format!("{other:?}"),
-    }
+    values::read(text, findings).unwrap_or_else(|error| {
+        findings.problem("template", format!("is not readable YAML: {error}"));
+        Value::Null
+    })
 }
 
 fn long_form(tag: &str, value: Value, path: &str, findings: &Findings) -> Value {

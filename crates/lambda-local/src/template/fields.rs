@@ -1,5 +1,8 @@
 //! Reads the properties of one resource: typed, range-checked, and with an account of what was read, so that a property
 //! nobody asked for is told apart: known but without effect here, or unknown and therefore a mistake.
+//!
+//! A value is resolved when it is asked for, and one that cannot be had is a problem only for those who need it: who does
+//! without asks [`Fields::if_known`].
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -7,7 +10,13 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::problems::Reported;
-use super::resolve::{Scope, scalar_text};
+use super::resolve::{Resolved, Scope, scalar_text};
+
+/// What helps where lambda-local needs a value that only AWS knows.
+pub(crate) const PARAMETER_HELPS: &str =
+    "lambda-local needs it, so put a parameter in its place and give --parameter NAME=VALUE";
+/// The same for what no parameter can hold.
+const WRITING_OUT_HELPS: &str = "lambda-local needs it, so write it out";
 
 pub(crate) struct Fields<'a> {
     path: String,
@@ -25,14 +34,36 @@ impl<'a> Fields<'a> {
         format!("{}.{key}", self.path)
     }
 
-    /// The resolved value. Absent, AWS::NoValue and already reported problems are all `None`.
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value> {
-        let value = self.raw(key)?;
-        self.scope.resolve(&self.path(key), value).ok().flatten()
+    /// Whether it is there, whatever it comes to.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(|value| !self.scope.is_no_value(&self.path(key), value))
     }
 
-    /// The value as it stands, for what is resolved piece by piece.
-    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
+    /// The resolved value. Absent and AWS::NoValue are `None`.
+    pub(crate) fn resolved(&mut self, key: &'static str) -> Resolved {
+        let value = self.raw(key);
+        value.map_or(Ok(None), |value| self.scope.resolve(&self.path(key), value))
+    }
+
+    /// The resolved value of what is needed. Absent, AWS::NoValue and problems, which are told, are all `None`.
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value> {
+        self.resolved(key).unwrap_or_else(|unresolved| {
+            self.scope.findings.unresolved(unresolved, PARAMETER_HELPS);
+            None
+        })
+    }
+
+    /// The resolved value of what lambda-local can do without: one that only AWS knows is `None`, too.
+    pub(crate) fn if_known(&mut self, key: &'static str) -> Option<Value> {
+        self.resolved(key).unwrap_or_else(|unresolved| {
+            if unresolved.is_mistake() {
+                self.scope.findings.unresolved(unresolved, PARAMETER_HELPS);
+            }
+            None
+        })
+    }
+
+    fn raw(&mut self, key: &'static str) -> Option<&'a Value> {
         self.read.insert(key);
         self.map.get(key)
     }
@@ -66,20 +97,56 @@ impl<'a> Fields<'a> {
 
     /// One of the given words.
     pub(crate) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(key)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        let value = self.value(key)?;
+        self.one_of(key, &value, words)
+    }
+
+    /// One of the given words, if it is known.
+    pub(crate) fn word_if_known<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.if_known(key)?;
+        self.one_of(key, &value, words)
+    }
+
+    fn one_of<T: Copy>(&self, key: &str, value: &Value, words: &[(&str, T)]) -> Option<T> {
+        let text = scalar_text(value);
+        let found = words.iter().find(|(word, _)| Some(*word) == text.as_deref()).map(|(_, meaning)| *meaning);
         found.or_else(|| {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(key, &format!("must be {}, not {text:?}", known.join(" or ")))
+            self.wrong(key, &format!("must be {}, not {value}", known.join(" or ")))
         })
     }
 
-    /// A map, resolved.
-    pub(crate) fn map(&mut self, key: &'static str) -> Option<Map<String, Value>> {
-        match self.value(key)? {
-            Value::Object(map) => Some(map),
-            _ => self.wrong(key, "must be a map"),
+    /// A map, of which nothing is resolved yet.
+    pub(crate) fn map(&mut self, key: &'static str) -> Option<Self> {
+        let value = self.raw(key)?;
+        self.map_in(key, value)
+    }
+
+    /// Every entry of a map of maps whose names are the template's, in their order, with the name.
+    pub(crate) fn maps(&self) -> impl Iterator<Item = (&'a str, Self)> {
+        self.map.iter().filter_map(|(name, value)| Some((name.as_str(), self.map_in(name, value)?)))
+    }
+
+    fn map_in(&self, key: &str, value: &'a Value) -> Option<Self> {
+        let path = self.path(key);
+        match self.scope.shape(&path, value) {
+            Ok(None) => None,
+            Ok(Some(Value::Object(map))) => Some(Self::new(path, map, self.scope)),
+            Ok(Some(_)) => self.wrong(key, "must be a map"),
+            Err(unresolved) => {
+                self.scope.findings.unresolved(unresolved, WRITING_OUT_HELPS);
+                None
+            }
         }
+    }
+
+    /// Every entry as it stands in the template, for a map whose names are the template's.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        self.map.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.map.is_empty()
     }
 
     fn wrong<T>(&self, key: &str, what: &str) -> Option<T> {

@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::Needed;
 use super::fields::Fields;
 use super::kafka::{self, KafkaSource};
-use super::resolve::{Scope, scalar_text};
+use super::names::Names;
+use super::resolve::Scope;
+
+mod url;
+mod variables;
+
+pub use url::{Cors, UrlSpec};
 
 /// A function: what to run, with which variables, and how much of it at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +23,14 @@ pub struct FunctionSpec {
     pub name: String,
     /// The resource's name in the template.
     pub logical_id: String,
-    /// `FunctionName`, when the template gives one.
+    /// `FunctionName`, when the template gives one and it runs under another.
     pub function_name: Option<String>,
-    /// `CodeUri`, when it is a path.
-    pub code_uri: Option<String>,
+    /// `Metadata.BuildProperties.Binary`, when the template names one: what cargo builds.
+    pub binary: Option<String>,
+    /// `CodeUri`, as far as it is known here.
+    pub code_uri: Option<CodeUri>,
+    /// `Architectures`, what AWS runs it on. Here it runs on this machine.
+    pub architecture: Option<String>,
     /// `Handler`, handed on as `_HANDLER`.
     pub handler: String,
     /// The environment variables.
@@ -44,32 +55,6 @@ pub struct FunctionSpec {
     pub kafka: Vec<KafkaSource>,
 }
 
-/// A function URL's configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UrlSpec {
-    /// Cross-origin rules; when given they override the function's own headers.
-    pub cors: Option<Cors>,
-    /// `InvokeMode: RESPONSE_STREAM`: an answer may be as large as a streamed one.
-    pub streams: bool,
-}
-
-/// `FunctionUrlConfig.Cors`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cors {
-    /// `AllowOrigins`.
-    pub origins: Vec<String>,
-    /// `AllowMethods`.
-    pub methods: Vec<String>,
-    /// `AllowHeaders`.
-    pub headers: Vec<String>,
-    /// `ExposeHeaders`.
-    pub expose: Vec<String>,
-    /// `AllowCredentials`.
-    pub credentials: bool,
-    /// `MaxAge`, in seconds.
-    pub max_age_s: u32,
-}
-
 /// `EventInvokeConfig`: how often and how long a failed asynchronous invocation is tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsyncSpec {
@@ -79,9 +64,37 @@ pub struct AsyncSpec {
     pub max_age: Duration,
 }
 
-/// Without effect on how a function runs on one machine.
+impl Default for AsyncSpec {
+    fn default() -> Self {
+        Self { retries: 2, max_age: Duration::from_secs(6 * 3600) }
+    }
+}
+
+/// Where the template says a function's package is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeUri {
+    /// A folder or a file, relative to the template's folder.
+    Path(String),
+    /// An object in S3.
+    InS3,
+}
+
+impl CodeUri {
+    fn of(uri: &Value) -> Option<Self> {
+        match uri {
+            Value::String(uri) if uri.starts_with("s3://") => Some(Self::InS3),
+            Value::String(path) => Some(Self::Path(path.clone())),
+            Value::Object(_) => Some(Self::InS3),
+            _ => None,
+        }
+    }
+}
+
+/// The least memory of a function, which is what one has that says nothing of it.
+const LEAST_MEMORY_MB: u32 = 128;
+
+/// Without effect on how a function runs on one machine. Its names are read before it ([`super::names`]).
 const SILENT: [&str; 17] = [
-    "Architectures",
     "AssumeRolePolicyDocument",
     "AutoPublishAlias",
     "AutoPublishAliasAllProperties",
@@ -89,6 +102,7 @@ const SILENT: [&str; 17] = [
     "CodeSha256",
     "DeploymentPreference",
     "Description",
+    "FunctionName",
     "KmsKeyArn",
     "PackageType",
     "PropagateTags",
@@ -121,11 +135,12 @@ const NOT_SUPPORTED: [(&str, &str); 18] = [
     ("VpcConfig", "functions run in this machine's network"),
 ];
 
+/// Reads a function. Where it is only fed from here and runs elsewhere, no more of it is read than that takes.
 pub(crate) fn read(
     logical_id: &str,
-    name: &str,
-    binary: Option<&str>,
+    names: &Names,
     properties: &Map<String, Value>,
+    needed: Needed,
     scope: &Scope<'_>,
 ) -> Option<FunctionSpec> {
     let path = format!("Resources.{logical_id}.Properties");
@@ -134,29 +149,50 @@ pub(crate) fn read(
         return None;
     }
     let seconds = fields.integer("Timeout", 1..=900).unwrap_or(3);
-    let (environment_concurrency, managed_instances) = capacity(&mut fields, scope);
     let spec = FunctionSpec {
-        name: name.to_owned(),
+        name: names.name().to_owned(),
         logical_id: logical_id.to_owned(),
-        function_name: fields.text("FunctionName").filter(|_| binary.is_some()),
-        code_uri: fields.value("CodeUri").and_then(|uri| uri.as_str().map(str::to_owned)),
-        handler: fields.text("Handler").unwrap_or_else(|| "bootstrap".to_owned()),
-        variables: variables(&mut fields, scope),
+        function_name: names.function_name.clone().filter(|name| name != names.name()),
+        binary: names.binary.clone(),
+        code_uri: None,
+        architecture: None,
+        handler: String::new(),
+        variables: BTreeMap::new(),
         timeout: Duration::from_secs(seconds.unsigned_abs()),
-        memory_mb: u32::try_from(fields.integer("MemorySize", 128..=32_768).unwrap_or(128)).unwrap_or(128),
+        memory_mb: LEAST_MEMORY_MB,
+        reserved_concurrency: None,
+        environment_concurrency: 1,
+        managed_instances: false,
+        max_environments: None,
+        url: None,
+        asynchronous: AsyncSpec::default(),
+        kafka: kafka::of_events(logical_id, &mut fields, needed, scope),
+    };
+    Some(if needed == Needed::EventSources { spec } else { to_run(spec, fields, scope) })
+}
+
+/// The same with all that it takes to run it here.
+fn to_run(spec: FunctionSpec, mut fields: Fields<'_>, scope: &Scope<'_>) -> FunctionSpec {
+    let (environment_concurrency, managed_instances) = capacity(&mut fields);
+    let spec = FunctionSpec {
+        code_uri: fields.if_known("CodeUri").and_then(|uri| CodeUri::of(&uri)),
+        architecture: architecture(&mut fields),
+        handler: fields.text("Handler").unwrap_or_else(|| "bootstrap".to_owned()),
+        variables: variables::read(&mut fields, scope),
+        memory_mb: memory_mb(&mut fields),
         reserved_concurrency: fields.integer("ReservedConcurrentExecutions", 0..=1_000_000).map(to_usize),
         environment_concurrency,
         managed_instances,
-        max_environments: scaling(&mut fields, scope),
-        url: url(&mut fields, scope),
-        asynchronous: asynchronous(&mut fields, scope),
-        kafka: kafka::of_events(logical_id, &mut fields, scope),
+        max_environments: scaling(&mut fields),
+        url: url::read(&mut fields, scope),
+        asynchronous: asynchronous(&mut fields),
+        ..spec
     };
-    if fields.text("Tracing").is_some_and(|mode| mode == "Active") {
+    if fields.if_known("Tracing").is_some_and(|mode| mode == "Active") {
         scope.findings.not_supported(&fields.path("Tracing"), "trace ids are handed on, but X-Ray gets no segments");
     }
     fields.finish(&SILENT, &NOT_SUPPORTED);
-    Some(spec)
+    spec
 }
 
 fn to_usize(number: i64) -> usize {
@@ -177,104 +213,36 @@ fn is_custom_runtime(fields: &mut Fields<'_>, scope: &Scope<'_>) -> bool {
     }
 }
 
-/// Lambda's reserved names, which a template may not set.
-const RESERVED: [&str; 10] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_REGION",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
-];
+fn memory_mb(fields: &mut Fields<'_>) -> u32 {
+    let memory = fields.integer("MemorySize", i64::from(LEAST_MEMORY_MB)..=32_768);
+    memory.and_then(|memory| u32::try_from(memory).ok()).unwrap_or(LEAST_MEMORY_MB)
+}
 
-fn variables(fields: &mut Fields<'_>, scope: &Scope<'_>) -> BTreeMap<String, String> {
-    let path = fields.path("Environment.Variables");
-    let Some(Value::Object(variables)) = fields.raw("Environment").and_then(|environment| environment.get("Variables"))
-    else {
-        return BTreeMap::new();
-    };
-    let mut texts = BTreeMap::new();
-    for (name, value) in variables {
-        let path = format!("{path}.{name}");
-        if RESERVED.contains(&name.as_str()) {
-            scope.findings.problem(&path, "is reserved by Lambda and cannot be set");
-        }
-        if scope.overridden.contains(name) {
-            continue;
-        }
-        if let Ok(Some(value)) = scope.resolve(&path, value) {
-            match scalar_text(&value) {
-                Some(text) if text.contains("{{resolve:") => {
-                    scope.findings.problem(&path, "is known only on AWS, which resolves it; give a value with --env");
-                }
-                Some(text) => drop(texts.insert(name.clone(), text)),
-                None => drop(scope.findings.problem(&path, "must be a text")),
-            }
-        }
-    }
-    texts
+/// The one of `Architectures`, which has no more: what AWS runs the function on.
+fn architecture(fields: &mut Fields<'_>) -> Option<String> {
+    let list = fields.if_known("Architectures")?;
+    list.as_array()?.first()?.as_str().map(str::to_owned)
 }
 
 /// Requests per environment, and whether the function runs on Managed Instances.
-fn capacity(fields: &mut Fields<'_>, scope: &Scope<'_>) -> (usize, bool) {
-    let path = fields.path("CapacityProviderConfig");
-    let Some(config) = fields.map("CapacityProviderConfig") else { return (1, false) };
-    let mut config = Fields::new(path, &config, scope);
+fn capacity(fields: &mut Fields<'_>) -> (usize, bool) {
+    let Some(mut config) = fields.map("CapacityProviderConfig") else { return (1, false) };
     let concurrency = config.integer("PerExecutionEnvironmentMaxConcurrency", 1..=1_600);
     config.finish(&["Arn", "ExecutionEnvironmentMemoryGiBPerVCpu"], &[]);
     // Rust's default on Managed Instances is 8 per vCPU; the smallest function has one.
     (to_usize(concurrency.unwrap_or(8)), true)
 }
 
-fn scaling(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<usize> {
-    let path = fields.path("FunctionScalingConfig");
-    let config = fields.map("FunctionScalingConfig")?;
-    let mut config = Fields::new(path, &config, scope);
+fn scaling(fields: &mut Fields<'_>) -> Option<usize> {
+    let mut config = fields.map("FunctionScalingConfig")?;
     let most = config.integer("MaxExecutionEnvironments", 0..=15_000).map(to_usize);
     config.finish(&[], &[("MinExecutionEnvironments", "environments start on demand")]);
     most
 }
 
-fn url(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<UrlSpec> {
-    let path = fields.path("FunctionUrlConfig");
-    let config = fields.map("FunctionUrlConfig")?;
-    let mut config = Fields::new(path, &config, scope);
-    let iam = config.word("AuthType", &[("NONE", false), ("AWS_IAM", true)]);
-    if iam == Some(true) {
-        scope.findings.not_supported(&config.path("AuthType"), "AWS_IAM is not enforced: every caller is let in");
-    }
-    let streams = config.word("InvokeMode", &[("BUFFERED", false), ("RESPONSE_STREAM", true)]) == Some(true);
-    if streams {
-        scope.findings.not_supported(&config.path("InvokeMode"), "streamed responses reach the caller in one piece");
-    }
-    let cors_path = config.path("Cors");
-    let cors = config.map("Cors").map(|cors| read_cors(Fields::new(cors_path, &cors, scope)));
-    config.finish(&[], &[]);
-    Some(UrlSpec { cors, streams })
-}
-
-fn read_cors(mut fields: Fields<'_>) -> Cors {
-    let cors = Cors {
-        origins: fields.texts("AllowOrigins").unwrap_or_default(),
-        methods: fields.texts("AllowMethods").unwrap_or_default(),
-        headers: fields.texts("AllowHeaders").unwrap_or_default(),
-        expose: fields.texts("ExposeHeaders").unwrap_or_default(),
-        credentials: fields.flag("AllowCredentials").unwrap_or_default(),
-        max_age_s: u32::try_from(fields.integer("MaxAge", 0..=86_400).unwrap_or(0)).unwrap_or(0),
-    };
-    fields.finish(&[], &[]);
-    cors
-}
-
-fn asynchronous(fields: &mut Fields<'_>, scope: &Scope<'_>) -> AsyncSpec {
-    let mut spec = AsyncSpec { retries: 2, max_age: Duration::from_secs(6 * 3600) };
-    let path = fields.path("EventInvokeConfig");
-    let Some(config) = fields.map("EventInvokeConfig") else { return spec };
-    let mut config = Fields::new(path, &config, scope);
+fn asynchronous(fields: &mut Fields<'_>) -> AsyncSpec {
+    let mut spec = AsyncSpec::default();
+    let Some(mut config) = fields.map("EventInvokeConfig") else { return spec };
     if let Some(retries) = config.integer("MaximumRetryAttempts", 0..=2) {
         spec.retries = u32::try_from(retries).unwrap_or_default();
     }

@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::Needed;
 use super::fields::Fields;
-use super::resolve::Scope;
+use super::resolve::{ACCOUNT, Scope};
 
 mod events;
 mod mappings;
@@ -90,20 +93,18 @@ struct Origin {
     bootstrap_servers: Vec<String>,
     cluster_arn: Option<String>,
     group: String,
+    enabled: bool,
 }
 
 fn source(origin: Origin, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<KafkaSource> {
-    let topics = fields.texts("Topics").unwrap_or_default();
-    if topics.len() != 1 {
-        scope.findings.problem(&fields.path("Topics"), "must name exactly one topic");
-    }
-    let provisioned = provisioned_pollers(&mut fields, scope);
+    let topic = topic(&mut fields, scope);
+    let provisioned = provisioned_pollers(&mut fields);
     let starting_position = starting_position(&mut fields, scope);
     let source = KafkaSource {
         name: origin.name,
         bootstrap_servers: origin.bootstrap_servers,
         cluster_arn: origin.cluster_arn,
-        topic: topics.into_iter().next()?,
+        topic: topic?,
         group: origin.group,
         starting_position: starting_position?,
         batch_size: usize::try_from(fields.integer("BatchSize", 1..=10_000).unwrap_or(100)).unwrap_or(100),
@@ -111,7 +112,7 @@ fn source(origin: Origin, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<K
         pollers: provisioned.unwrap_or(1),
         report_item_failures: reports_item_failures(&mut fields, scope),
         retry: retry(&mut fields, scope),
-        enabled: fields.flag("Enabled").unwrap_or(true),
+        enabled: origin.enabled,
     };
     if provisioned.is_none() && (source.report_item_failures || source.retry != RetrySpec::default()) {
         scope.findings.not_supported(
@@ -119,47 +120,89 @@ fn source(origin: Origin, mut fields: Fields<'_>, scope: &Scope<'_>) -> Option<K
             "is missing: AWS reports single failures, bisects and limits retries only with it; done here all the same",
         );
     }
-    fields.finish(&["Tags"], &[NOT_SUPPORTED.as_slice(), &NOT_SUPPORTED_OF_CONSUMERS].concat());
+    fields.finish(
+        &["StartingPositionTimestamp", "Tags"],
+        &[NOT_SUPPORTED.as_slice(), &NOT_SUPPORTED_OF_CONSUMERS].concat(),
+    );
     Some(source)
 }
 
-/// `KafkaBootstrapServers`, wherever it stands.
-fn brokers(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Vec<String> {
-    let given = fields.raw("KafkaBootstrapServers").is_some();
-    let brokers: Vec<String> = fields.texts("KafkaBootstrapServers").unwrap_or_default();
-    let path = fields.path("KafkaBootstrapServers");
-    if !given {
-        scope.findings.problem(&path, "needs the brokers, as a list of host:port");
+fn topic(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<String> {
+    let problem = |fields: &Fields<'_>| scope.findings.problem(&fields.path("Topics"), "must name exactly one topic");
+    if !fields.has("Topics") {
+        problem(fields);
     }
+    match <[String; 1]>::try_from(fields.texts("Topics")?) {
+        Ok([topic]) => Some(topic),
+        Err(_) => {
+            problem(fields);
+            None
+        }
+    }
+}
+
+fn is_enabled(fields: &mut Fields<'_>) -> bool {
+    fields.flag("Enabled").unwrap_or(true)
+}
+
+/// `KafkaBootstrapServers`, wherever it stands. Those of a source that is not polled need not be known.
+fn brokers(fields: &mut Fields<'_>, enabled: bool, scope: &Scope<'_>) -> Vec<String> {
+    const KEY: &str = "KafkaBootstrapServers";
+    if !fields.has(KEY) {
+        scope.findings.problem(&fields.path(KEY), "needs the brokers, as a list of host:port");
+    }
+    if !enabled && fields.if_known(KEY).is_none() {
+        return vec![];
+    }
+    let brokers: Vec<String> = fields.texts(KEY).unwrap_or_default();
     for broker in &brokers {
         let port = broker.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
         if !matches!(port, Some(Ok(_))) {
-            scope.findings.problem(&path, format!("{broker:?} is not host:port"));
+            scope.findings.problem(&fields.path(KEY), format!("{broker:?} is not host:port"));
         }
     }
     brokers
 }
 
+/// The ARN of an MSK cluster, which events name. One that only AWS knows is made up: the brokers are named to
+/// lambda-local itself.
+fn cluster_arn(fields: &mut Fields<'_>, key: &'static str, scope: &Scope<'_>) -> Option<String> {
+    let path = fields.path(key);
+    match fields.resolved(key) {
+        Ok(None) => drop(scope.findings.problem(&path, "needs the cluster's ARN")),
+        Ok(Some(Value::String(arn))) if arn.split(':').nth(2) == Some("kafka") => return Some(arn),
+        // `!Ref` of a cluster is its ARN on AWS, and its logical id here.
+        Ok(Some(Value::String(id))) if scope.resources.contains_key(&id) => return Some(made_up(&path, scope)),
+        Ok(Some(other)) => drop(scope.findings.problem(&path, format!("{other} is not the ARN of an MSK cluster"))),
+        Err(unresolved) if unresolved.is_mistake() => drop(scope.findings.unresolved(unresolved, "")),
+        Err(_) => return Some(made_up(&path, scope)),
+    }
+    None
+}
+
+fn made_up(path: &str, scope: &Scope<'_>) -> String {
+    let arn = format!("arn:aws:kafka:{}:{ACCOUNT}:cluster/local/1", scope.region);
+    scope.findings.not_supported(path, format!("is known on AWS alone; events here name {arn}"));
+    arn
+}
+
 fn starting_position(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<StartingPosition> {
     use StartingPosition::{AtTimestamp, Latest, TrimHorizon};
-    let given = fields.raw("StartingPosition").is_some();
-    let seconds = fields.integer("StartingPositionTimestamp", 0..=i64::MAX / 1_000);
-    let words = [("TRIM_HORIZON", TrimHorizon), ("LATEST", Latest), ("AT_TIMESTAMP", AtTimestamp(0))];
-    let position = fields.word("StartingPosition", &words);
+    const TIMESTAMP: &str = "StartingPositionTimestamp";
     let path = fields.path("StartingPosition");
-    match (position, seconds) {
-        (Some(AtTimestamp(_)), Some(seconds)) => Some(AtTimestamp(seconds * 1_000)),
-        (Some(AtTimestamp(_)), None) => {
+    if !fields.has("StartingPosition") {
+        scope.findings.problem(&path, "is required: TRIM_HORIZON, LATEST or AT_TIMESTAMP");
+    }
+    let words = [("TRIM_HORIZON", TrimHorizon), ("LATEST", Latest), ("AT_TIMESTAMP", AtTimestamp(0))];
+    match fields.word("StartingPosition", &words)? {
+        AtTimestamp(_) if fields.has(TIMESTAMP) => {
+            fields.integer(TIMESTAMP, 0..=i64::MAX / 1_000).map(|seconds| AtTimestamp(seconds * 1_000))
+        }
+        AtTimestamp(_) => {
             scope.findings.problem(&path, "AT_TIMESTAMP needs StartingPositionTimestamp, in seconds");
             None
         }
-        (Some(position), _) => Some(position),
-        (None, _) => {
-            if !given {
-                scope.findings.problem(&path, "is required: TRIM_HORIZON, LATEST or AT_TIMESTAMP");
-            }
-            None
-        }
+        position => Some(position),
     }
 }
 
@@ -169,10 +212,8 @@ fn window(fields: &mut Fields<'_>) -> Duration {
 }
 
 /// `MinimumPollers`, when the mapping is provisioned.
-fn provisioned_pollers(fields: &mut Fields<'_>, scope: &Scope<'_>) -> Option<usize> {
-    let path = fields.path("ProvisionedPollerConfig");
-    let config = fields.map("ProvisionedPollerConfig").filter(|config| !config.is_empty())?;
-    let mut config = Fields::new(path, &config, scope);
+fn provisioned_pollers(fields: &mut Fields<'_>) -> Option<usize> {
+    let mut config = fields.map("ProvisionedPollerConfig").filter(|config| !config.is_empty())?;
     let least = config.integer("MinimumPollers", 1..=200).unwrap_or(1);
     config.finish(&["PollerGroupName"], &[("MaximumPollers", "the number of pollers stays at MinimumPollers")]);
     usize::try_from(least).ok()

@@ -2,6 +2,7 @@
 //! runtime has nothing of.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
@@ -16,10 +17,21 @@ pub(crate) struct Resource<'a> {
     pub(crate) body: &'a Value,
 }
 
-impl Resource<'_> {
-    pub(crate) fn properties(&self) -> Map<String, Value> {
-        self.body.get("Properties").and_then(Value::as_object).cloned().unwrap_or_default()
+impl<'a> Resource<'a> {
+    pub(crate) fn properties(&self, findings: &Findings) -> &'a Map<String, Value> {
+        map(self.body.get("Properties"), &format!("Resources.{}.Properties", self.logical_id), findings)
     }
+}
+
+/// A part of the template that is a map where it is there; what is none is a problem.
+pub(crate) fn map<'a>(part: Option<&'a Value>, path: &str, findings: &Findings) -> &'a Map<String, Value> {
+    static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    match part {
+        Some(Value::Object(map)) => return map,
+        None | Some(Value::Null) => {}
+        Some(_) => drop(findings.problem(path, "must be a map")),
+    }
+    &EMPTY
 }
 
 /// In the order of their logical ids. One whose condition is a problem counts as existing, so that its own are told too.
@@ -27,7 +39,7 @@ pub(crate) fn existing<'a>(scope: &Scope<'a>) -> Vec<Resource<'a>> {
     let mut existing = vec![];
     for (logical_id, body) in scope.resources {
         let path = format!("Resources.{logical_id}");
-        let exists = body.get("Condition").is_none_or(|name| scope.condition_named(&path, name).unwrap_or(true));
+        let exists = body.get("Condition").is_none_or(|name| scope.holds(&path, name).unwrap_or(true));
         match body.get("Type").and_then(Value::as_str) {
             Some(kind) if exists => existing.push(Resource { logical_id, kind, body }),
             Some(_) => {}

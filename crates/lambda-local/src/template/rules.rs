@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use super::problems::Reported;
 use super::resolve::Scope;
 
 pub(crate) fn check(rules: &Map<String, Value>, scope: &Scope<'_>) {
     for (name, rule) in rules {
         let path = format!("Rules.{name}");
-        let holds = |condition: &Value| scope.condition_named(&path, condition);
+        let holds = |condition: &Value| scope.holds(&path, condition);
         let applies = rule.get("RuleCondition").is_none_or(|condition| holds(condition).unwrap_or(false));
         if !applies {
             continue;
@@ -19,7 +20,7 @@ pub(crate) fn check(rules: &Map<String, Value>, scope: &Scope<'_>) {
         for assertion in assertions {
             let description = assertion.get("AssertDescription").and_then(Value::as_str);
             match assertion.get("Assert").map(holds) {
-                Some(Ok(true) | Err(_)) => {}
+                Some(Ok(true) | Err(Reported)) => {}
                 Some(Ok(false)) => drop(scope.findings.problem(&path, description.unwrap_or("does not hold"))),
                 None => drop(scope.findings.problem(&path, "an assertion needs an Assert")),
             }

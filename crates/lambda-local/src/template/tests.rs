@@ -2,6 +2,12 @@ use std::time::Duration;
 
 use super::*;
 
+mod names;
+mod needed;
+mod parameters;
+mod shapes;
+mod yaml;
+
 const HEAD: &str = "Transform: AWS::Serverless-2016-10-31\n";
 
 fn inputs(parameters: &[(&str, &str)]) -> Inputs {
@@ -79,7 +85,7 @@ fn what_cannot_be_known_is_a_problem_named_by_its_path() {
     check("Environment: {Variables: {V: !ImportValue x}}", "Variables.V", "cannot be resolved");
     check("Environment: {Variables: {V: !If [Nope, 1, 2]}}", "Variables.V", "no condition named Nope");
     check("Environment: {Variables: {V: [1]}}", "Variables.V", "must be a text");
-    check("Environment: {Variables: {V: '{{resolve:ssm:x}}'}}", "Variables.V", "known only on AWS");
+    check("Environment: {Variables: {V: '{{resolve:ssm:x}}'}}", "Variables.V", "resolved by AWS alone");
     check("Environment: {Variables: {AWS_REGION: x}}", "AWS_REGION", "reserved");
     check("Environment: {Variables: {V: !Select [2, [a]]}}", "Variables.V", "no such index");
     check("Timeout: 0", "F.Properties.Timeout", "1 to 900");
@@ -98,33 +104,6 @@ fn what_cannot_be_known_is_a_problem_named_by_its_path() {
 fn all_problems_are_told_at_once() {
     let problems = function_with("Timeout: 0\nMemorySize: 1\nNope: 2").expect_err("three problems").0;
     assert_eq!(problems.len(), 3, "{problems:?}");
-}
-
-#[test]
-fn parameters_are_checked() {
-    let check = |declaration: &str, given: &[(&str, &str)], expected: Result<&str, &str>| {
-        let text = format!(
-            "Parameters: {{P: {declaration}}}\nResources: {{F: {{Type: 'AWS::Serverless::Function', Properties: \
-             {{Runtime: provided.al2023, Environment: {{Variables: {{V: !Ref P}}}}}}}}}}"
-        );
-        match (read(&text, &inputs(given)), expected) {
-            (Ok(template), Ok(value)) => assert_eq!(template.functions[0].variables["V"], value),
-            (Err(problems), Err(what)) => {
-                assert!(problems.0.len() == 1 && problems.to_string().contains(what), "{problems}");
-            }
-            (outcome, _) => panic!("{declaration} {given:?}: {outcome:?}"),
-        }
-    };
-    check("{Type: String}", &[("P", "x")], Ok("x"));
-    check("{Type: String, Default: ''}", &[], Ok(""));
-    check("{Type: Number, Default: 3}", &[], Ok("3"));
-    check("{Type: String}", &[], Err("give --parameter P=VALUE"));
-    check("{Type: Number}", &[("P", "x")], Err("not a number"));
-    check("{Type: String, AllowedValues: [a, b]}", &[("P", "c")], Err("not one of a, b"));
-    check("{Type: String, MinLength: 3}", &[("P", "c")], Err("outside its declared limits"));
-    check("{Type: Number, MaxValue: 3}", &[("P", "4")], Err("outside its declared limits"));
-    check("{Type: 'AWS::SSM::Parameter::Value<String>', Default: x}", &[], Err("SSM"));
-    check("{Type: String, Default: x}", &[("Q", "4")], Err("--parameter Q"));
 }
 
 #[test]
@@ -191,24 +170,6 @@ fn what_exists_only_on_aws_is_one_line_a_type() {
                 'AWS::Serverless::Function', Properties: {Runtime: provided.al2023}}";
     let template = read(text, &inputs(&[])).expect("a good template");
     assert_eq!(template.not_supported, ["Resources: AWS::SNS::Topic does not exist here: A, B"]);
-}
-
-#[test]
-fn two_functions_may_share_a_name_when_only_one_of_them_exists() {
-    let function = |condition: &str, memory: u32| {
-        format!(
-            "{{Type: 'AWS::Serverless::Function', Condition: {condition}, Metadata: {{BuildProperties: {{Binary: f}}}}, \
-             Properties: {{Runtime: provided.al2023, MemorySize: {memory}}}}}"
-        )
-    };
-    let text = |other: &str| {
-        let (one, two) = (function("Big", 512), function(other, 128));
-        format!("Conditions: {{Big: !Equals [a, a], Small: !Not [!Condition Big]}}\nResources: {{A: {one}, B: {two}}}")
-    };
-    let functions = read(&text("Small"), &inputs(&[])).expect("a good template").functions;
-    assert_eq!(functions.iter().map(|spec| (spec.name.as_str(), spec.memory_mb)).collect::<Vec<_>>(), [("f", 512)]);
-    let problems = read(&text("Big"), &inputs(&[])).expect_err("both exist");
-    assert!(problems.to_string().contains("another function is named f too"), "{problems}");
 }
 
 #[test]

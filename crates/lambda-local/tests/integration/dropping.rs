@@ -21,10 +21,11 @@ fn options(topic: &Topic, template: &str) -> Options {
 
 fn plain(template: &str, folder: &Path, variables: &[(String, String)]) -> Options {
     let variables = variables.iter().cloned().collect();
-    let inputs = Inputs { parameters: [].into(), variables, region: "eu-west-1".to_owned(), base_url: None };
+    let inputs = Inputs { variables, region: "eu-west-1".to_owned(), ..Inputs::default() };
     Options {
         template: template::read(template, &inputs).unwrap(),
         binaries: folder.to_owned(),
+        template_folder: folder.to_owned(),
         log_dir: Some(folder.to_owned()),
         region: "eu-west-1".to_owned(),
         max_environments: 4,

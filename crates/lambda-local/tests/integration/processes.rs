@@ -139,7 +139,7 @@ fn nonsense_is_refused_at_the_door_with_all_of_it() {
     for path in ["F.Properties.Timeout", "F.Properties.MemorySize", "F.Properties.Nope"] {
         assert!(says.contains(path), "{says}");
     }
-    assert!(start(&function("Timeout: 3"), &[]).contains("there is no program at"));
+    assert!(start(&function("Timeout: 3"), &[]).contains("functions without a program"));
     assert!(start(&function("Timeout: 3"), &["--parameter", "X=1"]).contains("--parameter X"));
     let unknown = start(&function("Timeout: 3"), &["--function", "G"]);
     assert!(unknown.contains("--function G") && unknown.contains("it has F"), "{unknown}");

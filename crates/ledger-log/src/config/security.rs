@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::brokers::Brokers;
-use super::problems::Reader;
+use variables::Variables;
 
 const PROTOCOL: &str = "KAFKA_SECURITY_PROTOCOL";
 const MECHANISM: &str = "KAFKA_SASL_MECHANISM";
@@ -70,14 +70,15 @@ impl Mechanism {
 }
 
 impl Security {
-    pub(super) fn read(reader: &mut Reader<'_>, brokers: Option<&Brokers>) -> Option<Self> {
+    pub(super) fn read(variables: &mut Variables<'_>, brokers: Option<&Brokers>) -> Option<Self> {
         let region = match brokers {
             Some(Brokers::MskCluster(arn)) => Some(arn.region().to_owned()),
             _ => None,
         };
-        let (encrypted, signs_in) = read_protocol(reader, region.is_some())?;
-        let tls = read_tls(reader, encrypted);
-        let sasl = if signs_in { read_sasl(reader, region).map(Some) } else { refuse_sasl(reader).map(|()| None) };
+        let (encrypted, signs_in) = read_protocol(variables, region.is_some())?;
+        let tls = read_tls(variables, encrypted);
+        let sasl =
+            if signs_in { read_sasl(variables, region).map(Some) } else { refuse_sasl(variables).map(|()| None) };
         Some(Self { tls, sasl: sasl? })
     }
 
@@ -100,8 +101,8 @@ impl Security {
 }
 
 /// Whether the connection is encrypted, and whether the client signs in.
-fn read_protocol(reader: &mut Reader<'_>, is_msk: bool) -> Option<(bool, bool)> {
-    let Some(text) = reader.text(PROTOCOL) else { return Some((is_msk, is_msk)) };
+fn read_protocol(variables: &mut Variables<'_>, is_msk: bool) -> Option<(bool, bool)> {
+    let Some(text) = variables.text(PROTOCOL) else { return Some((is_msk, is_msk)) };
     match text.to_uppercase().as_str() {
         "PLAINTEXT" => Some((false, false)),
         "SSL" => Some((true, false)),
@@ -109,37 +110,37 @@ fn read_protocol(reader: &mut Reader<'_>, is_msk: bool) -> Option<(bool, bool)> 
         "SASL_SSL" => Some((true, true)),
         _ => {
             let fix = "set PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL";
-            reader.fault(PROTOCOL, format_args!("{text:?} is not a security protocol"), fix);
+            variables.fault(PROTOCOL, format_args!("{text:?} is not a security protocol"), fix);
             None
         }
     }
 }
 
-fn read_tls(reader: &mut Reader<'_>, encrypted: bool) -> Option<Tls> {
+fn read_tls(variables: &mut Variables<'_>, encrypted: bool) -> Option<Tls> {
     if !encrypted {
         for variable in [CA, CERTIFICATE, KEY] {
-            if reader.text(variable).is_some() {
+            if variables.text(variable).is_some() {
                 let fix = format_args!("remove it, or set {PROTOCOL} to SSL or SASL_SSL").to_string();
-                reader.fault(variable, "is set, but the connection is not encrypted", fix);
+                variables.fault(variable, "is set, but the connection is not encrypted", fix);
             }
         }
         return None;
     }
-    let certificate = match (reader.file(CERTIFICATE), reader.file(KEY)) {
+    let certificate = match (variables.file(CERTIFICATE), variables.file(KEY)) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
-        (Some(_), None) => reader.required(KEY, "there is a certificate but no key to it").and(None),
-        (None, Some(_)) => reader.required(CERTIFICATE, "there is a key but no certificate to it").and(None),
+        (Some(_), None) => variables.required(KEY, "there is a certificate but no key to it").and(None),
+        (None, Some(_)) => variables.required(CERTIFICATE, "there is a key but no certificate to it").and(None),
     };
-    Some(Tls { ca: reader.file(CA), certificate })
+    Some(Tls { ca: variables.file(CA), certificate })
 }
 
-fn read_sasl(reader: &mut Reader<'_>, region: Option<String>) -> Option<Sasl> {
-    let mechanism = read_mechanism(reader, region.is_some())?;
+fn read_sasl(variables: &mut Variables<'_>, region: Option<String>) -> Option<Sasl> {
+    let mechanism = read_mechanism(variables, region.is_some())?;
     if mechanism == Mechanism::OauthBearer {
         for variable in [USERNAME, PASSWORD] {
-            if reader.text(variable).is_some() {
-                reader.fault(
+            if variables.text(variable).is_some() {
+                variables.fault(
                     variable,
                     "is set, but OAUTHBEARER signs in with IAM",
                     "remove it, or choose another mechanism",
@@ -147,20 +148,20 @@ fn read_sasl(reader: &mut Reader<'_>, region: Option<String>) -> Option<Sasl> {
             }
         }
         let region =
-            region.or_else(|| reader.required("AWS_REGION", "OAUTHBEARER signs in with IAM, which is per region"));
+            region.or_else(|| variables.required("AWS_REGION", "OAUTHBEARER signs in with IAM, which is per region"));
         return Some(Sasl::Iam { region: region? });
     }
     let reason = format!("{} signs in with a name and a password", mechanism.name());
-    let (username, password) = (reader.required(USERNAME, &reason), reader.required(PASSWORD, &reason));
+    let (username, password) = (variables.required(USERNAME, &reason), variables.required(PASSWORD, &reason));
     Some(Sasl::Password { mechanism, username: username?, password: password? })
 }
 
-fn read_mechanism(reader: &mut Reader<'_>, is_msk: bool) -> Option<Mechanism> {
+fn read_mechanism(variables: &mut Variables<'_>, is_msk: bool) -> Option<Mechanism> {
     let names = Mechanism::ALL.map(Mechanism::name).join(", ");
-    match reader.text(MECHANISM) {
+    match variables.text(MECHANISM) {
         None if is_msk => Some(Mechanism::OauthBearer),
         None => {
-            reader.fault(
+            variables.fault(
                 MECHANISM,
                 format_args!("is missing, and {PROTOCOL} asks for one"),
                 format_args!("set one of {names}"),
@@ -173,18 +174,23 @@ fn read_mechanism(reader: &mut Reader<'_>, is_msk: bool) -> Option<Mechanism> {
             let name = if name == "AWS_MSK_IAM" { Mechanism::OauthBearer.name() } else { name.as_str() };
             let mechanism = Mechanism::ALL.into_iter().find(|mechanism| mechanism.name() == name);
             if mechanism.is_none() {
-                reader.fault(MECHANISM, format_args!("{text:?} is not supported"), format_args!("set one of {names}"));
+                variables.fault(
+                    MECHANISM,
+                    format_args!("{text:?} is not supported"),
+                    format_args!("set one of {names}"),
+                );
             }
             mechanism
         }
     }
 }
 
-fn refuse_sasl(reader: &mut Reader<'_>) -> Option<()> {
-    let set: Vec<_> = [MECHANISM, USERNAME, PASSWORD].into_iter().filter(|name| reader.text(name).is_some()).collect();
+fn refuse_sasl(variables: &mut Variables<'_>) -> Option<()> {
+    let set: Vec<_> =
+        [MECHANISM, USERNAME, PASSWORD].into_iter().filter(|name| variables.text(name).is_some()).collect();
     for variable in &set {
         let fix = format!("remove it, or set {PROTOCOL} to SASL_SSL or SASL_PLAINTEXT");
-        reader.fault(variable, "is set, but the connection does not sign in", fix);
+        variables.fault(variable, "is set, but the connection does not sign in", fix);
     }
     set.is_empty().then_some(())
 }

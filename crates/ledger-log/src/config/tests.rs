@@ -4,10 +4,9 @@ use super::*;
 
 const ARN: &str = "arn:aws:kafka:eu-west-1:123456789012:cluster/passbook/0b8a1c6e-3";
 
-fn read(set: &[(&str, &str)]) -> Result<LogConfig, ConfigProblems> {
-    LogConfig::from_lookup(|name| {
-        set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
-    })
+fn read(set: &[(&str, &str)]) -> Result<LogConfig, variables::Problems> {
+    let lookup = |name: &str| set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+    variables::read_from(lookup, LogConfig::read)
 }
 
 /// The variables complained about, in order.

@@ -1,19 +1,23 @@
 //! Outcomes into Kafka: an idempotent producer, acknowledged by every in-sync replica.
 //!
-//! Bounds: a batch ends within its time-out, give or take the second in which librdkafka looks at time-outs. A batch that
-//! is larger than the producer's queue waits for room in it.
+//! Bounds: a call ends by its deadline, and what is then without a confirmation is taken out of the client's queue. A batch
+//! that is larger than the queue waits for room in it.
+//!
+//! A record may be too large by itself, which librdkafka says at once (1,000,000 bytes); or the brokers say it of records
+//! that came together, where the topic's `max.message.bytes` is small. librdkafka then fails them all: they are sent again
+//! by halves, until one that stands alone is too large, for good.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use ledger::AccountId;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::{Instant, timeout_at};
 
-use super::batch::{Batch, Batches};
+use super::batch::{Batch, Batches, Ended, Ticket};
 use super::{OutcomeLog, OutcomeRecord, PublishError};
 use crate::cluster::Cluster;
-use crate::delivery::{Outgoing, Producer};
+use crate::delivery::{Client, Outgoing, Producer};
 use crate::{COMMANDS, OUTCOMES};
 
 /// How long to wait for room in a full queue before looking again.
@@ -32,15 +36,16 @@ impl KafkaOutcomeLog {
 }
 
 impl OutcomeLog for KafkaOutcomeLog {
-    fn publish<'a>(&'a self, records: &'a [OutcomeRecord]) -> BoxFuture<'a, Result<(), PublishError>> {
+    async fn publish(&self, records: &[OutcomeRecord], until: Instant) -> Result<Vec<usize>, PublishError> {
         let outgoing = records.iter().map(|record| Outgoing {
             topic: OUTCOMES,
+            partition: None,
             // Without an account, all that matters is that there is a key.
             key: record.account.as_ref().map_or(COMMANDS, AccountId::as_str),
             value: &record.value,
             traceparent: record.traceparent.as_ref(),
         });
-        publish(&self.producer, OUTCOMES, outgoing).boxed()
+        Publication { producer: &self.producer, records: outgoing.collect(), until }.publish().await
     }
 }
 
@@ -51,7 +56,17 @@ pub(crate) async fn publish_one(
     timeout: Duration,
 ) -> Result<(), PublishError> {
     let producer = open_producer(cluster, "passbook-operator", timeout)?;
-    publish(&producer, record.topic, std::iter::once(record)).await
+    let topic = record.topic;
+    let publication = Publication { producer: &producer, records: vec![record], until: Instant::now() + timeout };
+    match publication.publish().await?.as_slice() {
+        [] => Ok(()),
+        _ => Err(PublishError::Unconfirmed {
+            topic: topic.to_owned(),
+            failed: 1,
+            records: 1,
+            reason: "the record is larger than the topic takes; raise its max.message.bytes".to_owned(),
+        }),
+    }
 }
 
 fn open_producer(cluster: &Cluster, name: &str, timeout: Duration) -> Result<Producer<Batches>, PublishError> {
@@ -68,36 +83,91 @@ fn open_producer(cluster: &Cluster, name: &str, timeout: Duration) -> Result<Pro
         .map_err(|error| PublishError::Misconfigured { reason: error.to_string() })
 }
 
-async fn publish<'a>(
-    producer: &Producer<Batches>,
-    topic: &str,
-    records: impl ExactSizeIterator<Item = Outgoing<'a>> + Send,
-) -> Result<(), PublishError> {
-    let count = records.len();
-    let batch = Batch::of(count);
-    for record in records {
-        let mut ticket = batch.clone();
+/// A batch on its way.
+struct Publication<'a> {
+    producer: &'a Producer<Batches>,
+    records: Vec<Outgoing<'a>>,
+    until: Instant,
+}
+
+impl Publication<'_> {
+    async fn publish(&self) -> Result<Vec<usize>, PublishError> {
+        let mut too_large = Vec::new();
+        let mut waves = vec![(0..self.records.len()).collect::<Vec<_>>()];
+        while let Some(wave) = waves.pop() {
+            let Ended { failed, too_large: refused } = self.send(&wave).await?;
+            if let Some((failed, error)) = failed {
+                return Err(self.unconfirmed(failed, self.producer.reason(&error)));
+            }
+            match refused.as_slice() {
+                [] => {}
+                [_] if wave.len() == 1 => too_large.extend(refused),
+                _ => {
+                    let (first, second) = refused.split_at(refused.len() / 2);
+                    waves.extend([second, first].map(<[usize]>::to_vec));
+                }
+            }
+        }
+        too_large.sort_unstable();
+        Ok(too_large)
+    }
+
+    /// Sends the records of these numbers together, and waits for their reports.
+    async fn send(&self, wave: &[usize]) -> Result<Ended, PublishError> {
+        let client = self.producer.client().map_err(|error| self.unconfirmed(wave.len(), error.to_string()))?;
+        let under_way = UnderWay { client, batch: Batch::of(wave.len()) };
+        for number in wave {
+            self.queue(*number, &under_way).await?;
+        }
+        let ended = timeout_at(self.until, under_way.batch.ended()).await;
+        ended.map_err(|_| self.out_of_time(&under_way.batch))
+    }
+
+    async fn queue(&self, number: usize, UnderWay { client, batch }: &UnderWay) -> Result<(), PublishError> {
+        let mut ticket = Box::new(Ticket { batch: batch.clone(), number });
         loop {
-            match producer.send(&record, ticket) {
-                Ok(()) => break,
+            match client.send(&self.records[number], ticket) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
+                    if Instant::now() >= self.until =>
+                {
+                    return Err(self.out_of_time(batch));
+                }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
                     ticket = returned;
                     tokio::time::sleep(FULL_QUEUE_PAUSE).await;
                 }
                 Err((error, _)) => {
-                    batch.record(Err(error));
-                    break;
+                    batch.record(number, Err(error));
+                    return Ok(());
                 }
             }
         }
     }
-    match batch.finished().await {
-        None => Ok(()),
-        Some((failed, error)) => Err(PublishError::Unconfirmed {
-            topic: topic.to_owned(),
-            failed,
-            records: count,
-            reason: producer.reason(&error),
-        }),
+
+    fn out_of_time(&self, batch: &Batch) -> PublishError {
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        self.unconfirmed(batch.open(), self.producer.reason(&error))
+    }
+
+    fn unconfirmed(&self, failed: usize, reason: String) -> PublishError {
+        let topic = self.records.first().map_or("", |record| record.topic).to_owned();
+        PublishError::Unconfirmed { topic, failed, records: self.records.len(), reason }
+    }
+}
+
+/// Records without a report, for which somebody waits. When nobody does any more, because the time is up or the call was
+/// given up, they are taken out of the queue: a function is frozen after its call, and what it has queued would be sent when
+/// it thaws. The client's other records go with them, and are published again with their next delivery.
+struct UnderWay {
+    client: Arc<Client<Batches>>,
+    batch: Arc<Batch>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.batch.open() > 0 {
+            self.client.give_up();
+        }
     }
 }

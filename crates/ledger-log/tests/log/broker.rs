@@ -1,9 +1,13 @@
 //! The brokers under test. The topics have fixed names, so that one test at a time uses a broker.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
-use ledger::Generation;
-use ledger_log::{Cluster, CreateTopics, KafkaCommandLog, KafkaOutcomeLog, LogConfig, Topics};
+use ledger::{AccountId, Generation, Placement};
+use ledger_log::{
+    AppendError, Appended, Cluster, CommandLog, CreateTopics, KafkaCommandLog, KafkaOutcomeLog, LogConfig, Topics,
+};
+use ledger_wire::NewCommand;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
@@ -11,6 +15,22 @@ pub(crate) const LAYOUT: CreateTopics = CreateTopics { partitions: 4, replicatio
 
 static KAFKA: Mutex<()> = Mutex::const_new(());
 static TANSU: Mutex<()> = Mutex::const_new(());
+
+/// A generation of that layout.
+pub(crate) fn placement(generation: Generation) -> Placement {
+    Placement { generation, partitions: NonZeroU16::new(LAYOUT.partitions).expect("some") }
+}
+
+pub(crate) fn deposit(account: &AccountId, amount: u32) -> NewCommand {
+    let body = format!(r#"{{"type":"deposit","account":"{account}","amount":{amount},"currency":"EUR"}}"#);
+    NewCommand::from_body(body.as_bytes()).unwrap()
+}
+
+/// Appends a deposit for alice.
+pub(crate) async fn append(log: &impl CommandLog) -> Result<Appended, AppendError> {
+    let command = deposit(&"alice".parse().unwrap(), 1);
+    log.append(&[command], None).await.remove(0)
+}
 
 /// A broker that this test has for itself, without any topic of the ledger but the generations.
 pub(crate) struct Broker {
@@ -43,7 +63,7 @@ impl Broker {
     }
 
     pub(crate) async fn begin(&self, generation: Generation) {
-        self.topics.begin_generation(generation, 1).await.unwrap();
+        self.topics.begin_generation(placement(generation), 1).await.unwrap();
         self.topics.create(LAYOUT).await.unwrap();
     }
 
@@ -57,10 +77,11 @@ impl Broker {
 }
 
 pub(crate) async fn cluster(address: &str, append_timeout_ms: u64) -> Cluster {
-    let config = LogConfig::from_lookup(|name| match name {
+    let lookup = |name: &str| match name {
         "KAFKA_BOOTSTRAP_SERVERS" => Some(address.to_owned()),
         "APPEND_TIMEOUT_MS" => Some(append_timeout_ms.to_string()),
         _ => None,
-    });
+    };
+    let config = variables::read_from(lookup, LogConfig::read);
     Cluster::find(&config.unwrap()).await.unwrap()
 }

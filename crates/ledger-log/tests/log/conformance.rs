@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use ledger::AccountId;
 use ledger_log::{
-    Appended, COMMANDS, CommandLog, MemoryLog, NewRecord, OUTCOMES, OutcomeLog, OutcomeRecord, StoredRecord,
-    Traceparent,
+    Appended, COMMANDS, CommandLog, MemoryLog, OUTCOMES, OutcomeLog, OutcomeRecord, StoredRecord, Traceparent,
 };
 
-use crate::broker::{Broker, LAYOUT, kafka, tansu};
+use ledger_wire::NewCommand;
+use ledger_wire::record::encode;
+use tokio::time::Instant;
+
+use crate::broker::{Broker, LAYOUT, TIMEOUT, deposit, kafka, placement, tansu};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -46,31 +49,37 @@ async fn all(broker: &Broker, topic: &'static str) -> Vec<StoredRecord> {
 }
 
 /// What was to be appended, and where it came to stand.
-type Asked = (AccountId, Vec<u8>, Appended);
+type Asked = (NewCommand, Appended);
 
-async fn append_all(log: &dyn CommandLog) -> Vec<Asked> {
-    let generation = log.generation().await.unwrap();
-    assert_eq!(generation, 3);
+async fn append_all(log: &impl CommandLog) -> Vec<Asked> {
+    assert!(log.append(&[], None).await.is_empty());
     let trace: Traceparent = TRACE.parse().unwrap();
-    let commands: Vec<(AccountId, Vec<u8>)> = (0..200)
-        .map(|number| (format!("account-{}", number % 10).parse().unwrap(), format!("command {number}").into_bytes()))
-        .collect();
-    let appends = commands
-        .iter()
-        .map(|(account, value)| log.append(NewRecord { account, generation, value, traceparent: Some(&trace) }));
-    let appended = join_all(appends).await;
-    commands.into_iter().zip(appended).map(|((account, value), appended)| (account, value, appended.unwrap())).collect()
+    let commands: Vec<NewCommand> = (1..=200).map(|number| deposit(&account(number), number)).collect();
+    let appended = log.append(&commands, Some(&trace)).await;
+    commands.into_iter().zip(appended).map(|(command, appended)| (command, appended.unwrap())).collect()
+}
+
+/// One of ten; two share a placement group.
+fn account(number: u32) -> AccountId {
+    let id = match number % 10 {
+        0 => "acme~main".to_owned(),
+        1 => "acme~fees".to_owned(),
+        other => format!("account-{other}"),
+    };
+    id.parse().unwrap()
 }
 
 fn check_commands(asked: &[Asked], stored: &[StoredRecord]) {
     assert_eq!(stored.len(), asked.len(), "every command stands in the log once");
     let at: HashMap<_, _> = stored.iter().map(|record| ((record.partition, record.offset), record)).collect();
-    for (account, value, appended) in asked {
+    for (command, appended) in asked {
+        let account = &command.account;
         let position = appended.position;
         assert_eq!(position.generation(), 3);
         let record = at[&(position.partition().into(), position.offset() as i64)];
-        assert_eq!(record.key.as_deref(), Some(account.as_str().as_bytes()));
-        assert_eq!(record.value.as_ref(), Some(value));
+        assert_eq!(record.key.as_deref(), Some(account.group().as_bytes()));
+        assert_eq!(position.partition(), placement(3).partition_of(account));
+        assert_eq!(record.value.as_ref(), Some(&encode(command, 3)));
         assert_eq!(record.traceparent.as_deref(), Some(TRACE));
         assert_eq!(record.recorded_at, appended.recorded_at, "the receipt tells the record's own time");
     }
@@ -79,8 +88,8 @@ fn check_commands(asked: &[Asked], stored: &[StoredRecord]) {
         assert!(pair[1].recorded_at >= pair[0].recorded_at, "time does not run backwards");
     }
     for pair in asked.windows(11) {
-        let ((first, _, before), (last, _, after)) = (&pair[0], &pair[10]);
-        assert_eq!(first, last);
+        let ((first, before), (last, after)) = (&pair[0], &pair[10]);
+        assert_eq!(first.account, last.account);
         assert_eq!(before.position.partition(), after.position.partition(), "an account has one partition");
         assert!(before.position < after.position, "in the order in which the appends were begun");
     }
@@ -98,9 +107,10 @@ fn outcomes() -> Vec<OutcomeRecord> {
     outcomes
 }
 
-async fn publish_all(log: &dyn OutcomeLog) {
-    log.publish(&[]).await.unwrap();
-    log.publish(&outcomes()).await.unwrap();
+async fn publish_all(log: &impl OutcomeLog) {
+    let until = Instant::now() + TIMEOUT;
+    assert_eq!(log.publish(&[], until).await, Ok(vec![]));
+    assert_eq!(log.publish(&outcomes(), until).await, Ok(vec![]));
 }
 
 fn check_outcomes(stored: &[StoredRecord]) {

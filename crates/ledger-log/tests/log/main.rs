@@ -7,7 +7,10 @@
 
 mod broker;
 mod conformance;
+mod mock;
 mod outages;
 mod outlived;
+mod publishing;
 mod recreated;
+mod stretches;
 mod topics;

@@ -1,29 +1,23 @@
 //! A producer that the brokers no longer take anything from, as after a broker that keeps its log in memory has restarted.
 //! Against librdkafka's own mock of a broker, which can be told to say so.
 
-use ledger::AccountId;
-use ledger_log::{AppendError, COMMANDS, CommandLog, NewRecord, OUTCOMES, OutcomeLog, OutcomeRecord};
+use ledger_log::{AppendError, OUTCOMES, OutcomeLog, OutcomeRecord};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use tokio::time::Instant;
 
-use crate::broker::{TIMEOUT, cluster};
+use crate::broker::{TIMEOUT, append, cluster};
+use crate::mock::mock_log;
 
-fn fenced(mock: &MockCluster<'_, impl rdkafka::ClientContext>) {
-    mock.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
-}
+const FENCED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
 
 #[tokio::test]
 async fn a_command_log_whose_producer_is_fenced_goes_on_with_another() {
-    let mock = MockCluster::new(1).unwrap();
-    mock.create_topic(COMMANDS, 1, 1).unwrap();
-    let log = cluster(&mock.bootstrap_servers(), 5_000).await.command_log().unwrap();
-    let account: AccountId = "alice".parse().unwrap();
-    let record = NewRecord { account: &account, generation: 1, value: b"{}", traceparent: None };
-    assert_eq!(log.append(record).await.unwrap().position.offset(), 0);
-    fenced(&mock);
-    let error = log.append(record).await.unwrap_err();
-    assert!(matches!(&error, AppendError::Unconfirmed { .. }), "{error}");
-    assert_eq!(log.append(record).await.unwrap().position.offset(), 1);
+    let (mock, log) = mock_log(5_000).await;
+    assert_eq!(append(&log).await.unwrap().position.offset(), 0);
+    mock.request_errors(RDKafkaApiKey::Produce, &[FENCED]);
+    append(&log).await.unwrap_err();
+    assert_eq!(append(&log).await.unwrap().position.offset(), 1);
 }
 
 #[tokio::test]
@@ -32,8 +26,27 @@ async fn an_outcome_log_whose_producer_is_fenced_goes_on_with_another() {
     mock.create_topic(OUTCOMES, 1, 1).unwrap();
     let log = cluster(&mock.bootstrap_servers(), 5_000).await.outcome_log(TIMEOUT).unwrap();
     let records = [OutcomeRecord { account: None, value: b"{}".to_vec(), traceparent: None }];
-    log.publish(&records).await.unwrap();
-    fenced(&mock);
-    log.publish(&records).await.unwrap_err();
-    log.publish(&records).await.unwrap();
+    let until = Instant::now() + TIMEOUT;
+    log.publish(&records, until).await.unwrap();
+    mock.request_errors(RDKafkaApiKey::Produce, &[FENCED]);
+    log.publish(&records, until).await.unwrap_err();
+    log.publish(&records, until).await.unwrap();
+}
+
+/// What an append comes to whose tries the broker answers so, one after the other.
+async fn appended_with(answers: &[RDKafkaRespErr]) -> AppendError {
+    let (mock, log) = mock_log(5_000).await;
+    append(&log).await.unwrap();
+    mock.request_errors(RDKafkaApiKey::Produce, answers);
+    append(&log).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_command_is_called_unrecorded_only_where_no_try_can_have_been_written() {
+    const REFUSED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    const NO_ANSWER: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
+    let error = appended_with(&[REFUSED]).await;
+    assert!(matches!(&error, AppendError::Misconfigured { .. }) && !error.maybe_recorded(), "{error}");
+    let error = appended_with(&[NO_ANSWER, REFUSED]).await;
+    assert!(matches!(&error, AppendError::Unconfirmed { .. }) && error.maybe_recorded(), "{error}");
 }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use ledger::{AccountId, Position, Timestamp};
-use ledger_log::{AppendError, Appended, COMMANDS, CommandLog, NewRecord};
+use ledger::{Position, Timestamp};
+use ledger_log::{AppendError, COMMANDS};
 
-use crate::broker::{Broker, LAYOUT, TIMEOUT, kafka, tansu};
+use crate::broker::{Broker, LAYOUT, TIMEOUT, append, kafka, placement, tansu};
 
 #[tokio::test]
 async fn kafka_recreated_is_noticed() {
@@ -56,7 +56,7 @@ async fn a_generation_begins_between_the_logs(broker: &Broker, known: usize) {
     for generation in [1, 2] {
         broker.begin(generation).await;
         let beginning = broker.topics.beginning().await.unwrap().unwrap();
-        assert_eq!(beginning.generation, generation);
+        assert_eq!(beginning.placement, placement(generation));
         times.extend(beginning.began_at);
         append(&broker.command_log()).await.unwrap();
         times.extend(recorded_at(broker).await);
@@ -73,10 +73,4 @@ async fn recorded_at(broker: &Broker) -> Vec<Timestamp> {
         times.extend(records.into_iter().filter_map(|record| record.recorded_at));
     }
     times
-}
-
-async fn append(log: &dyn CommandLog) -> Result<Appended, AppendError> {
-    let account: AccountId = "alice".parse().unwrap();
-    let generation = log.generation().await?;
-    log.append(NewRecord { account: &account, generation, value: b"{}", traceparent: None }).await
 }

@@ -2,7 +2,11 @@
 
 use ledger_log::{AppendError, COMMANDS, CommandLog, CreateTopics, GENERATIONS, OUTCOMES, TopicHealth, TopicsError};
 
-use crate::broker::{Broker, LAYOUT, kafka, tansu};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+
+use crate::broker::{Broker, LAYOUT, append, kafka, placement, tansu};
 
 #[tokio::test]
 async fn kafka_topics_come_and_go() {
@@ -22,6 +26,12 @@ async fn kafka_topics_come_and_go() {
     has(OUTCOMES, "retention.ms", "604800000");
     has(GENERATIONS, "cleanup.policy", "compact");
     has(GENERATIONS, "message.timestamp.type", "LogAppendTime");
+    for topic in [COMMANDS, OUTCOMES, GENERATIONS] {
+        has(topic, "unclean.leader.election.enable", "false");
+        has(topic, "compression.type", "producer");
+    }
+    assert_eq!(broker.topics.deviations().await.unwrap(), []);
+    break_promises(&broker).await;
     let health = broker.topics.health().await.unwrap();
     let copies = |topic: &TopicHealth| (topic.partitions.len(), topic.replication_factor(), topic.troubles());
     assert_eq!(health.iter().map(copies).collect::<Vec<_>>(), [(4, 1, vec![]), (4, 1, vec![]), (1, 1, vec![])]);
@@ -33,6 +43,29 @@ async fn kafka_topics_come_and_go() {
     assert!(error.to_string().contains("passbook topics create"), "{error}");
 }
 
+/// What an operator, or a tool, may have set otherwise is named.
+async fn break_promises(broker: &Broker) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &broker.address).create().unwrap();
+    let commands = AlterConfig::new(ResourceSpecifier::Topic(COMMANDS))
+        .set("unclean.leader.election.enable", "true")
+        .set("retention.ms", "3600000");
+    let outcomes = AlterConfig::new(ResourceSpecifier::Topic(OUTCOMES)).set("compression.type", "zstd");
+    for changed in admin.alter_configs([&commands, &outcomes], &AdminOptions::new()).await.unwrap() {
+        changed.unwrap();
+    }
+    let named: Vec<_> = broker.topics.deviations().await.unwrap();
+    let named: Vec<_> = named.iter().map(|found| (found.setting.as_str(), found.value.as_str())).collect();
+    let expected = [
+        ("retention.ms", "3600000"),
+        // What was set is no longer: the whole of a topic's settings is replaced.
+        ("message.timestamp.type", "CreateTime"),
+        ("unclean.leader.election.enable", "true"),
+        ("compression.type", "zstd"),
+    ];
+    assert_eq!(named, expected);
+}
+
 #[tokio::test]
 async fn tansu_topics_come_and_go() {
     topics_come_and_go(&tansu().await).await;
@@ -40,8 +73,8 @@ async fn tansu_topics_come_and_go() {
 
 async fn topics_come_and_go(broker: &Broker) {
     assert_eq!(broker.topics.command_ends().await.unwrap(), []);
-    broker.topics.begin_generation(8, 1).await.unwrap();
-    broker.topics.begin_generation(9, 1).await.unwrap();
+    broker.topics.begin_generation(placement(8), 1).await.unwrap();
+    broker.topics.begin_generation(placement(9), 1).await.unwrap();
     assert_eq!(broker.topics.generation().await.unwrap(), Some(9));
     assert_eq!(broker.topics.create(LAYOUT).await.unwrap(), [COMMANDS, OUTCOMES]);
     assert_eq!(broker.topics.create(LAYOUT).await.unwrap(), [""; 0], "they are there already");
@@ -59,6 +92,7 @@ async fn topics_come_and_go(broker: &Broker) {
         .map(|found| (found.topic, found.partitions.len()))
         .collect();
     assert_eq!(topics, [(COMMANDS.to_owned(), 4), (OUTCOMES.to_owned(), 4), (GENERATIONS.to_owned(), 1)]);
+    assert_eq!(broker.topics.deviations().await.unwrap(), []);
     let log = broker.command_log();
     assert_eq!(log.ping().await, Ok(()));
     broker.topics.delete().await.unwrap();
@@ -80,12 +114,9 @@ async fn more_replicas_than_brokers_are_refused() {
 #[tokio::test]
 async fn without_topics_an_append_says_what_to_run() {
     let broker = kafka().await;
-    broker.topics.begin_generation(1, 1).await.unwrap();
+    broker.topics.begin_generation(placement(1), 1).await.unwrap();
     let log = broker.command_log();
-    let generation = log.generation().await.unwrap();
-    let account = "alice".parse().unwrap();
-    let record = ledger_log::NewRecord { account: &account, generation, value: b"{}", traceparent: None };
-    let error = log.append(record).await.unwrap_err();
+    let error = append(&log).await.unwrap_err();
     let AppendError::Misconfigured { fix, .. } = &error else { panic!("{error}") };
     assert_eq!(fix, "run `passbook topics create`");
     assert!(!error.retry_helps() && !error.maybe_recorded());

@@ -1,13 +1,14 @@
-//! Reads everything a prefix can touch onto a worksheet: its accounts, contra accounts, keys, and holds that have ended.
+//! Reads everything that portions can touch, each onto a worksheet of its own: its accounts, contra accounts, keys, and holds
+//! that have ended. What it can, it reads for all of them at once.
 
 use std::collections::{HashMap, HashSet};
 
 use ledger::{
-    Account, AccountId, Command, ContraAccount, ContraId, Entry, IdempotencyKey, PAGE_CAPACITY, Partition, Position,
-    Timestamp, Worksheet, turned_pages,
+    Account, AccountId, Command, ContraAccount, ContraId, Entry, IdempotencyKey, KnownKey, PAGE_CAPACITY, Partition,
+    Position, Timestamp, Worksheet, turned_pages,
 };
 
-use super::task::Task;
+use super::attempt::Portion;
 use crate::books::{Books, FoundAccounts, Transaction, WantedAccounts};
 use crate::error::StoreError;
 use crate::hold_search::HoldSearch;
@@ -22,43 +23,104 @@ struct Wanted {
     requests: Vec<Position>,
 }
 
+/// What the commands of one partition need.
+struct Needs<'a> {
+    partition: Partition,
+    clock: Timestamp,
+    commands: Vec<&'a Command>,
+    wanted: HashMap<AccountId, Wanted>,
+}
+
 /// An account as it was read.
 struct Found {
     account: Account,
     open_page: Option<Vec<Entry>>,
 }
 
+struct FoundByName {
+    accounts: HashMap<AccountId, Found>,
+    contra: Vec<ContraAccount>,
+}
+
+type Keys = HashMap<(AccountId, IdempotencyKey), Option<KnownKey>>;
+
+impl<'a> Needs<'a> {
+    fn of(portion: &Portion<'a>) -> Self {
+        let commands = portion.decided.commands();
+        let wanted = wanted_by_account(&commands);
+        Self { partition: portion.share.partition(), clock: portion.continuation.clock, commands, wanted }
+    }
+
+    /// The contra accounts of all currencies that commands name: a command posts in no other.
+    fn contra(&self) -> Vec<ContraId> {
+        let named = self.commands.iter().filter_map(|command| command.action.money()).map(|money| money.currency);
+        let currencies: HashSet<_> = named.collect();
+        currencies.into_iter().map(|currency| ContraId { currency, partition: self.partition }).collect()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (AccountId, IdempotencyKey)> {
+        let key = |command: &&Command| Some((command.account.clone(), command.idempotency.as_ref()?.key.clone()));
+        self.commands.iter().filter_map(key)
+    }
+
+    fn add_keys(&self, worksheet: &mut Worksheet, found: &Keys) {
+        for named in self.keys() {
+            let known = found.get(&named).copied().flatten();
+            let (account, key) = named;
+            worksheet.add_key(account, key, known);
+        }
+    }
+}
+
 impl<B: Books> Store<B> {
+    /// A worksheet for each portion.
     pub(super) async fn gather(
         &self,
         transaction: &mut B::Transaction,
-        task: &Task,
-        commands: &[&Command],
-        clock: Timestamp,
-    ) -> Result<Worksheet, StoreError> {
-        let partition = task.batch.partition;
-        let wanted = wanted_by_account(commands);
-        let contra = contra_ids(partition, commands);
-        // Where most pages are about to turn, they come along with their accounts.
-        let with_pages = commands.len() as u64 >= wanted.len() as u64 * PAGE_CAPACITY / 2;
-        let accounts = WantedAccounts { accounts: wanted.keys().cloned().collect(), contra, with_pages };
-        let found = transaction.read_accounts(&accounts, MOST_READ).await?;
-        self.resize(partition, |size| size.learn(found.accounts.len(), found.bytes));
-        let mut worksheet = Worksheet::new(self.terms.policy, partition, clock, task.settled_at);
-        add_contra(&mut worksheet, accounts.contra, &found.contra);
-        let mut found = by_id(found);
-        if !with_pages {
-            read_open_pages(transaction, &wanted, &mut found).await?;
-        }
-        read_keys(transaction, commands, &mut worksheet).await?;
-        read_ended_holds(transaction, commands, &wanted, &found, &mut worksheet).await?;
-        for id in wanted.into_keys() {
-            match found.remove(&id) {
-                Some(Found { account, open_page }) => worksheet.add_account(account, open_page),
-                None => worksheet.add_absent_account(id),
+        portions: &[Portion<'_>],
+        settled_at: Timestamp,
+    ) -> Result<Vec<Worksheet>, StoreError> {
+        let needs: Vec<_> = portions.iter().map(Needs::of).collect();
+        let accounts = self.read_accounts(transaction, &needs).await?;
+        let keys = read_keys(transaction, &needs).await?;
+        let mut worksheets = Vec::with_capacity(needs.len());
+        let FoundByName { mut accounts, contra } = accounts;
+        for need in needs {
+            let mut worksheet = Worksheet::new(self.terms.policy, need.partition, need.clock, settled_at);
+            add_contra(&mut worksheet, need.contra(), &contra);
+            need.add_keys(&mut worksheet, &keys);
+            read_ended_holds(transaction, &need, &accounts, &mut worksheet).await?;
+            for id in need.wanted.into_keys() {
+                match accounts.remove(&id) {
+                    Some(Found { account, open_page }) => worksheet.add_account(account, open_page),
+                    None => worksheet.add_absent_account(id),
+                }
             }
+            worksheets.push(worksheet);
         }
-        Ok(worksheet)
+        Ok(worksheets)
+    }
+
+    /// All accounts at once, and the pages that are needed.
+    async fn read_accounts(
+        &self,
+        transaction: &mut B::Transaction,
+        needs: &[Needs<'_>],
+    ) -> Result<FoundByName, StoreError> {
+        let accounts: Vec<AccountId> = needs.iter().flat_map(|need| need.wanted.keys().cloned()).collect();
+        let commands: usize = needs.iter().map(|need| need.commands.len()).sum();
+        // Where most pages are about to turn, they come along with their accounts.
+        let with_pages = commands as u64 >= accounts.len() as u64 * PAGE_CAPACITY / 2;
+        let contra = needs.iter().flat_map(Needs::contra).collect();
+        let found = transaction.read_accounts(&WantedAccounts { accounts, contra, with_pages }, MOST_READ).await?;
+        if let [need] = needs {
+            self.resize(need.partition, |size| size.learn(found.accounts.len(), found.bytes));
+        }
+        let mut found = FoundByName::of(found);
+        if !with_pages {
+            read_open_pages(transaction, needs, &mut found.accounts).await?;
+        }
+        Ok(found)
     }
 }
 
@@ -75,13 +137,6 @@ fn wanted_by_account(commands: &[&Command]) -> HashMap<AccountId, Wanted> {
     wanted
 }
 
-/// The contra accounts of all currencies that commands name: a command posts in no other.
-fn contra_ids(partition: Partition, commands: &[&Command]) -> Vec<ContraId> {
-    let currencies: HashSet<_> =
-        commands.iter().filter_map(|command| command.action.money()).map(|money| money.currency).collect();
-    currencies.into_iter().map(|currency| ContraId { currency, partition }).collect()
-}
-
 fn add_contra(worksheet: &mut Worksheet, wanted: Vec<ContraId>, found: &[ContraAccount]) {
     for id in wanted {
         let found = found.iter().find(|contra| contra.id == id).cloned();
@@ -89,26 +144,29 @@ fn add_contra(worksheet: &mut Worksheet, wanted: Vec<ContraId>, found: &[ContraA
     }
 }
 
-fn by_id(found: FoundAccounts) -> HashMap<AccountId, Found> {
-    let by_id =
-        |(account, open_page): (Account, Option<Vec<Entry>>)| (account.id.clone(), Found { account, open_page });
-    found.accounts.into_iter().map(by_id).collect()
+impl FoundByName {
+    fn of(found: FoundAccounts) -> Self {
+        let by_id =
+            |(account, open_page): (Account, Option<Vec<Entry>>)| (account.id.clone(), Found { account, open_page });
+        Self { accounts: found.accounts.into_iter().map(by_id).collect(), contra: found.contra }
+    }
 }
 
 /// The open pages of the accounts whose page turns or may know how a hold ended.
 async fn read_open_pages(
     transaction: &mut impl Transaction,
-    wanted: &HashMap<AccountId, Wanted>,
+    needs: &[Needs<'_>],
     found: &mut HashMap<AccountId, Found>,
 ) -> Result<(), StoreError> {
-    let is_needed = |found: &&Found| {
-        wanted.get(&found.account.id).is_some_and(|wanted| {
+    let is_needed = |(id, wanted): &(&AccountId, &Wanted)| {
+        found.get(*id).is_some_and(|found| {
             let sequence = found.account.sequence;
             wanted.requests.iter().any(|request| !found.account.has_open_hold(*request))
                 || !turned_pages(sequence, sequence + wanted.commands).is_empty()
         })
     };
-    let needed: Vec<_> = found.values().filter(is_needed).map(|found| found.account.id.clone()).collect();
+    let wanted = needs.iter().flat_map(|need| &need.wanted).filter(is_needed);
+    let needed: Vec<_> = wanted.map(|(id, _)| id.clone()).collect();
     if needed.is_empty() {
         return Ok(());
     }
@@ -120,33 +178,23 @@ async fn read_open_pages(
     Ok(())
 }
 
-async fn read_keys(
-    transaction: &mut impl Transaction,
-    commands: &[&Command],
-    worksheet: &mut Worksheet,
-) -> Result<(), StoreError> {
-    let key = |command: &&Command| Some((command.account.clone(), command.idempotency.as_ref()?.key.clone()));
-    let wanted: HashSet<(AccountId, IdempotencyKey)> = commands.iter().filter_map(key).collect();
-    if wanted.is_empty() {
-        return Ok(());
+/// What is known of each key that the commands carry.
+async fn read_keys(transaction: &mut impl Transaction, needs: &[Needs<'_>]) -> Result<Keys, StoreError> {
+    let mut keys: Keys = needs.iter().flat_map(Needs::keys).map(|key| (key, None)).collect();
+    if !keys.is_empty() {
+        let wanted: Vec<_> = keys.keys().cloned().collect();
+        for (account, key, known) in transaction.read_keys(&wanted).await? {
+            keys.insert((account, key), Some(known));
+        }
     }
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let found = transaction.read_keys(&wanted).await?;
-    for (account, key) in wanted {
-        worksheet.add_key(account, key, None);
-    }
-    for (account, key, known) in found {
-        worksheet.add_key(account, key, Some(known));
-    }
-    Ok(())
+    Ok(keys)
 }
 
 /// How the holds ended that the prefix names and no account keeps open: the open pages know, or the turned ones do, or there
 /// never was such a hold. One that the prefix itself places is open when it is asked for, or was ended in the prefix.
 async fn read_ended_holds(
     transaction: &mut impl Transaction,
-    commands: &[&Command],
-    wanted: &HashMap<AccountId, Wanted>,
+    Needs { commands, wanted, .. }: &Needs<'_>,
     found: &HashMap<AccountId, Found>,
     worksheet: &mut Worksheet,
 ) -> Result<(), StoreError> {

@@ -24,8 +24,10 @@ pub(super) struct Task {
 struct Progress {
     outcomes: Vec<AppliedOutcome>,
     unpublished: Option<Range<Offset>>,
-    /// How many records the last attempt had; nothing before the first.
+    /// How many records the attempt under way has, or the last one that failed.
     attempted: Option<usize>,
+    /// Whether all of those had been applied before.
+    changes_nothing: bool,
     /// Why it failed.
     last: Option<StoreError>,
 }
@@ -40,22 +42,41 @@ impl Task {
     }
 
     pub(super) fn attempt(&self, records: usize) {
-        self.progress().attempted = Some(records);
+        let mut progress = self.progress();
+        (progress.attempted, progress.changes_nothing) = (Some(records), false);
     }
 
-    pub(super) fn attempted(&self) -> Option<usize> {
-        self.progress().attempted
+    /// Notes that the attempt has nothing to write: what takes long then is no fault of its size.
+    pub(super) fn changes_nothing(&self) {
+        self.progress().changes_nothing = true;
     }
 
-    /// Keeps what a committed prefix has come to.
-    pub(super) fn keep(&self, outcomes: Vec<AppliedOutcome>, continuation: &Continuation) {
+    /// How many records the attempt has that writes, under way or failed; nothing where there is none.
+    pub(super) fn attempted_to_write(&self) -> Option<usize> {
+        let progress = self.progress();
+        progress.attempted.filter(|_| !progress.changes_nothing)
+    }
+
+    /// Keeps what a committed prefix has come to: first what had been applied before, then what is new.
+    pub(super) fn keep(&self, before: Vec<AppliedOutcome>, now: Vec<AppliedOutcome>, continuation: &Continuation) {
         let mut progress = self.progress();
         if progress.outcomes.is_empty() {
-            let first = self.batch.records.first().map_or(0, |record| record.offset);
-            progress.unpublished = unpublished(first, continuation);
+            progress.unpublished = unpublished(&self.batch, continuation);
         }
-        progress.outcomes.extend(outcomes);
-        progress.last = None;
+        for mut outcomes in [before, now] {
+            // What an ordinary batch comes to is one prefix, and is not copied.
+            if progress.outcomes.is_empty() {
+                progress.outcomes = outcomes;
+            } else {
+                progress.outcomes.append(&mut outcomes);
+            }
+        }
+        (progress.last, progress.attempted) = (None, None);
+    }
+
+    /// The batch, for somebody else to apply.
+    pub(super) fn into_batch(self) -> PartitionBatch {
+        Arc::unwrap_or_clone(self.batch)
     }
 
     pub(super) fn check_time(&self) -> Result<(), ApplyFailure> {

@@ -1,3 +1,5 @@
+use ledger::{TransactionId, partition_of};
+
 use super::*;
 use crate::batch::Content;
 
@@ -15,7 +17,7 @@ fn batch(offsets: impl IntoIterator<Item = Offset>, ms: i64) -> PartitionBatch {
         stamped_by_broker: true,
         key: None,
         value: None,
-        content: Content::Unreadable("no JSON".to_owned()),
+        content: Content::Unreadable { why: "no JSON".to_owned(), account: None },
     };
     let records = offsets.into_iter().map(record).collect();
     PartitionBatch { topic: COMMANDS.to_owned(), partition: 0, records, voids: Vec::new() }
@@ -98,4 +100,28 @@ fn a_fence_counts_what_was_applied_and_remembers_it_when_the_next_generation_beg
     let again = next.clone().begin_anew(2, Some(at(5)));
     assert_eq!(again, next, "to begin it again changes nothing");
     assert_eq!(next.clone().begin_anew(3, None).earlier, next.earlier, "nothing of generation 2 was applied");
+}
+
+#[test]
+fn an_id_that_cannot_be_is_told_from_one_that_is_to_come() {
+    let partitions = NonZeroU16::new(8).unwrap();
+    let its = partition_of("acme", partitions);
+    let reached = |partitions| Some(Reached { generation: 2, next_offset: 10, partitions });
+    let at = |generation, partition, offset| TransactionId {
+        account: "acme~main".parse().unwrap(),
+        position: Position::new(generation, partition, offset).unwrap(),
+    };
+    for (fence, id, expected) in [
+        (reached(Some(partitions)), at(2, its, 10), Whereabouts::ToCome),
+        (reached(Some(partitions)), at(2, its, 9), Whereabouts::Passed),
+        (reached(Some(partitions)), at(2, its + 1, 10), Whereabouts::Impossible),
+        (reached(Some(partitions)), at(2, its + 1, 9), Whereabouts::Passed),
+        (reached(None), at(2, its + 1, 10), Whereabouts::ToCome),
+        (reached(Some(partitions)), at(1, its + 1, 99), Whereabouts::Passed),
+        (reached(Some(partitions)), at(3, its, 10), Whereabouts::Impossible),
+        (reached(Some(partitions)), at(0, its, 10), Whereabouts::Impossible),
+        (None, at(2, its, 10), Whereabouts::NoFence),
+    ] {
+        assert_eq!(whereabouts(fence, &id), expected, "{fence:?} {id}");
+    }
 }

@@ -39,9 +39,17 @@ pub(super) fn key_place(account: &AccountId, key: &IdempotencyKey) -> (AccountId
 
 impl State {
     pub(super) fn move_fence(&mut self, to: &FenceMove) {
-        let begun = || Fence::at_beginning(&to.topic, to.partition, to.generation, None);
-        let fence = self.fences.remove(&to.partition).unwrap_or_else(begun);
+        let begun = || match self.begun_fence(&to.topic) {
+            Some(sibling) => Fence::of_added_partition(to.partition, sibling),
+            None => Fence::at_beginning(&to.topic, to.partition, to.generation, None),
+        };
+        let fence = self.fences.get(&to.partition).cloned().unwrap_or_else(begun);
         self.fences.insert(to.partition, fence.moved(to));
+    }
+
+    /// The fence of some partition with which the topic's generation began, where it did.
+    pub(super) fn begun_fence(&self, topic: &str) -> Option<&Fence> {
+        self.fences.values().find(|fence| fence.topic == topic && fence.partitions.is_some())
     }
 
     pub(super) fn write(&mut self, work: &Work, version: u64) {
@@ -91,8 +99,7 @@ impl State {
     }
 
     pub(super) fn look_up(&self, id: &TransactionId) -> Lookup {
-        let fence = self.fences.get(&id.position.partition()).map(|fence| (fence.generation, fence.next_offset));
-        match whereabouts(fence, id.position) {
+        match whereabouts(self.fences.get(&id.position.partition()).map(Fence::reached), id) {
             Whereabouts::NoFence if self.fences.values().all(|fence| fence.partitions.is_none()) => {
                 return Lookup::Accepted;
             }

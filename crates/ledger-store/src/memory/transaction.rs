@@ -9,6 +9,10 @@ use super::state::{State, key_place};
 use crate::books::{FoundAccounts, Transaction, WantedAccounts, Work};
 use crate::error::StoreError;
 use crate::fence::{Fence, FenceMove};
+use crate::prefix::{ENTRY, SMALL_ACCOUNT};
+
+/// What an open hold takes of its account, as MongoDB would store it.
+const HOLD: usize = 100;
 
 /// A transaction over books in memory. It reads them as they were when it began. To drop it gives it up.
 #[derive(Debug)]
@@ -17,8 +21,8 @@ pub struct MemoryTransaction {
     state: Arc<State>,
     /// The commit as of which it reads.
     version: u64,
-    moved: Option<FenceMove>,
-    work: Option<Work>,
+    moved: Vec<FenceMove>,
+    works: Vec<Work>,
 }
 
 impl MemoryTransaction {
@@ -27,19 +31,38 @@ impl MemoryTransaction {
             let shelf = memory.shelf();
             (Arc::clone(&shelf.state), shelf.version)
         };
-        Self { memory, state, version, moved: None, work: None }
+        Self { memory, state, version, moved: Vec::new(), works: Vec::new() }
     }
 
     fn let_go(&mut self) {
-        if let Some(moved) = self.moved.take() {
+        for moved in self.moved.drain(..) {
             self.memory.shelf().moving.retain(|moving| *moving != moved.partition);
         }
+    }
+
+    fn move_fence(&mut self, to: &FenceMove) -> Result<Option<Fence>, StoreError> {
+        let before = self.state.fences.get(&to.partition).cloned().or_else(|| {
+            self.state.begun_fence(&to.topic).map(|sibling| Fence::of_added_partition(to.partition, sibling))
+        });
+        {
+            let mut shelf = self.memory.shelf();
+            // Only the marks of what is published change a fence beside the transactions; those do not conflict here.
+            let place = |fence: &Fence| (fence.generation, fence.next_offset);
+            let is_as_read =
+                shelf.state.fences.get(&to.partition).map(place) == self.state.fences.get(&to.partition).map(place);
+            if shelf.moving.contains(&to.partition) || !is_as_read {
+                return Err(conflict(format_args!("the fence of partition {}", to.partition)));
+            }
+            shelf.moving.push(to.partition);
+        }
+        self.moved.push(to.clone());
+        Ok(before)
     }
 
     /// The first account that it writes and another commit has written since it began.
     fn overtaken(&self, state: &State) -> Option<&AccountId> {
         let written_since = |id: &&AccountId| state.accounts.get(*id).is_some_and(|kept| kept.version > self.version);
-        self.work.iter().flat_map(|work| &work.changes.accounts).map(|change| &change.after.id).find(written_since)
+        self.works.iter().flat_map(|work| &work.changes.accounts).map(|change| &change.after.id).find(written_since)
     }
 }
 
@@ -54,27 +77,20 @@ fn conflict(what: impl std::fmt::Display) -> StoreError {
 }
 
 impl Transaction for MemoryTransaction {
-    async fn move_fence(&mut self, to: &FenceMove) -> Result<Option<Fence>, StoreError> {
-        let before = self.state.fences.get(&to.partition).cloned();
-        {
-            let mut shelf = self.memory.shelf();
-            // Only the marks of what is published change a fence beside the transactions; those do not conflict here.
-            let place = |fence: &Fence| (fence.generation, fence.next_offset);
-            let is_as_read = shelf.state.fences.get(&to.partition).map(place) == before.as_ref().map(place);
-            if shelf.moving.contains(&to.partition) || !is_as_read {
-                return Err(conflict(format_args!("the fence of partition {}", to.partition)));
-            }
-            shelf.moving.push(to.partition);
-        }
-        self.moved = Some(to.clone());
-        Ok(before)
+    async fn move_fences(&mut self, moves: &[FenceMove]) -> Result<Vec<Option<Fence>>, StoreError> {
+        moves.iter().map(|to| self.move_fence(to)).collect()
     }
 
-    async fn read_accounts(&mut self, wanted: &WantedAccounts, _: usize) -> Result<FoundAccounts, StoreError> {
-        let found = wanted.accounts.iter().filter_map(|id| self.state.accounts.get(id));
-        let accounts = found.map(|kept| (kept.account.clone(), wanted.with_pages.then(|| kept.open_page.clone())));
-        let contra = wanted.contra.iter().filter_map(|id| self.state.contra.get(id)).cloned();
-        Ok(FoundAccounts { accounts: accounts.collect(), contra: contra.collect(), bytes: 0 })
+    async fn read_accounts(&mut self, wanted: &WantedAccounts, most_bytes: usize) -> Result<FoundAccounts, StoreError> {
+        let mut found = FoundAccounts::default();
+        for kept in wanted.accounts.iter().filter_map(|id| self.state.accounts.get(id)) {
+            let open_page = wanted.with_pages.then(|| kept.open_page.clone());
+            let entries = open_page.as_ref().map_or(0, Vec::len);
+            found.count(SMALL_ACCOUNT + kept.account.holds.len() * HOLD + entries * ENTRY, most_bytes)?;
+            found.accounts.push((kept.account.clone(), open_page));
+        }
+        found.contra = wanted.contra.iter().filter_map(|id| self.state.contra.get(id)).cloned().collect();
+        Ok(found)
     }
 
     async fn read_open_pages(&mut self, accounts: &[AccountId]) -> Result<Vec<(AccountId, Vec<Entry>)>, StoreError> {
@@ -100,8 +116,8 @@ impl Transaction for MemoryTransaction {
         Ok(keys.iter().filter_map(known).collect())
     }
 
-    async fn write(&mut self, work: &Work) -> Result<(), StoreError> {
-        self.work = Some(work.clone());
+    async fn write(&mut self, works: &[Work]) -> Result<(), StoreError> {
+        self.works = works.to_vec();
         Ok(())
     }
 
@@ -115,7 +131,7 @@ impl Transaction for MemoryTransaction {
             let version = shelf.version;
             let state = Arc::make_mut(&mut shelf.state);
             self.moved.iter().for_each(|moved| state.move_fence(moved));
-            self.work.iter().for_each(|work| state.write(work, version));
+            self.works.iter().for_each(|work| state.write(work, version));
         }
         self.let_go();
         self.memory.applied.notify_waiters();

@@ -36,7 +36,7 @@ impl Mongo {
         let fences = self.collection(FENCES);
         let row = fences.find_one(doc! { "_id": &fence_id }).read_concern(committed()).await?;
         let fence = row.map(|row| read_fence(Fields(&row)).map_err(|wrong| wrong.in_document(FENCES, &fence_id)));
-        match whereabouts(fence.transpose()?.map(|fence| (fence.generation, fence.next_offset)), id.position) {
+        match whereabouts(fence.transpose()?.map(|fence| fence.reached()), id) {
             Whereabouts::Passed => self.look_up_passed(id).await,
             Whereabouts::ToCome => Ok(Lookup::Accepted),
             Whereabouts::Impossible => Ok(Lookup::NotFound),

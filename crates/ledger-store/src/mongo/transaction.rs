@@ -1,5 +1,6 @@
 //! A transaction on MongoDB: snapshot reads, writes with the majority's journal, one session each.
 
+use std::collections::HashMap;
 use std::time::Instant as StopWatch;
 
 use ledger::{AccountId, Entry, IdempotencyKey, KnownKey, Position};
@@ -11,13 +12,14 @@ use tokio::time::Instant;
 
 use super::commit::commit;
 use super::rows::{WHOLE_REPLY, each_in_session, read_row};
+use super::writes::{Verb, Writes};
 use super::{Mongo, durable};
 use crate::books::{FoundAccounts, Transaction, WantedAccounts, Work};
 use crate::error::StoreError;
 use crate::fence::{Fence, FenceMove};
 use crate::shape::{
-    ACCOUNTS, FENCES, Fields, KEYS, PAGES, fence_advance, fence_id, key_id, read_account, read_contra, read_fence,
-    read_key, read_open_page, read_page, without_page,
+    ACCOUNTS, FENCES, Fields, KEYS, PAGES, fence_advance, fence_document, fence_id, key_id, read_account, read_contra,
+    read_fence, read_key, read_open_page, read_page, without_page, write_fence_advance,
 };
 use crate::spent::Step;
 
@@ -41,6 +43,18 @@ impl MongoTransaction {
         Err(error.into())
     }
 
+    /// Where a fence was just made: makes it that of a partition which was added to a generation that has begun.
+    async fn begin_added_partition(&mut self, to: &FenceMove, id: &str) -> Result<Option<Fence>, StoreError> {
+        let fences = self.mongo.collection(FENCES);
+        let begun = doc! { "topic": &to.topic, "partitions": { "$gt": 0 } };
+        let Some(sibling) = fences.find_one(begun).session(&mut self.session).await? else { return Ok(None) };
+        let sibling = read_fence(Fields(&sibling)).map_err(|malformed| malformed.in_document(FENCES, &to.topic))?;
+        let fence = Fence::of_added_partition(to.partition, &sibling);
+        let set = doc! { "$set": fence_document(&fence.clone().moved(to)) };
+        fences.update_one(doc! { "_id": id }, set).session(&mut self.session).await?;
+        Ok(Some(fence))
+    }
+
     /// The pages that a filter finds, with their accounts.
     async fn read_pages(&mut self, filter: Document) -> Result<Vec<(AccountId, Vec<Entry>)>, StoreError> {
         let pages = self.mongo.collection(PAGES);
@@ -54,9 +68,8 @@ impl MongoTransaction {
         .await?;
         Ok(found)
     }
-}
 
-impl Transaction for MongoTransaction {
+    /// One command both reads a fence and takes it.
     async fn move_fence(&mut self, to: &FenceMove) -> Result<Option<Fence>, StoreError> {
         let id = fence_id(&to.topic, to.partition);
         let row = self
@@ -67,7 +80,52 @@ impl Transaction for MongoTransaction {
             .return_document(ReturnDocument::Before)
             .session(&mut self.session)
             .await?;
-        row.map(|row| read_fence(Fields(&row)).map_err(|malformed| malformed.in_document(FENCES, &id))).transpose()
+        match row {
+            Some(row) => Ok(Some(read_fence(Fields(&row)).map_err(|malformed| malformed.in_document(FENCES, &id))?)),
+            None => self.begin_added_partition(to, &id).await,
+        }
+    }
+
+    /// The fences that are there, by their ids; one is not taken before it is written.
+    async fn read_fences(&mut self, moves: &[FenceMove]) -> Result<HashMap<String, Fence>, StoreError> {
+        let ids: Vec<String> = moves.iter().map(|to| fence_id(&to.topic, to.partition)).collect();
+        let fences = self.mongo.collection(FENCES);
+        let find = fences.find(doc! { "_id": { "$in": ids } }).batch_size(WHOLE_REPLY);
+        let cursor = find.session(&mut self.session).await?;
+        let mut found = HashMap::new();
+        each_in_session(cursor, &mut self.session, FENCES, |fields| {
+            let fence = read_fence(fields)?;
+            found.insert(fence_id(&fence.topic, fence.partition), fence);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
+    }
+}
+
+impl Transaction for MongoTransaction {
+    /// Of several fences, one command reads them and one takes them: what another transaction has written in between is a
+    /// conflict, for both read one snapshot.
+    async fn move_fences(&mut self, moves: &[FenceMove]) -> Result<Vec<Option<Fence>>, StoreError> {
+        if let [to] = moves {
+            return Ok(vec![self.move_fence(to).await?]);
+        }
+        let mut found = self.read_fences(moves).await?;
+        let mut writes = Writes::new(Verb::Update, FENCES);
+        for to in moves.iter().filter(|to| found.contains_key(&fence_id(&to.topic, to.partition))) {
+            writes.push(|write| write_fence_advance(write, to));
+        }
+        for statement in writes.statements() {
+            self.mongo.run(&mut self.session, statement?).await?;
+        }
+        let mut fences = Vec::with_capacity(moves.len());
+        for to in moves {
+            fences.push(match found.remove(&fence_id(&to.topic, to.partition)) {
+                Some(fence) => Some(fence),
+                None => self.move_fence(to).await?,
+            });
+        }
+        Ok(fences)
     }
 
     async fn read_accounts(&mut self, wanted: &WantedAccounts, most_bytes: usize) -> Result<FoundAccounts, StoreError> {
@@ -83,11 +141,7 @@ impl Transaction for MongoTransaction {
         let mut found = FoundAccounts::default();
         while cursor.advance(&mut self.session).await? {
             let row = cursor.current();
-            found.bytes += row.as_bytes().len();
-            if found.bytes > most_bytes {
-                let read = found.accounts.len();
-                return Err(StoreError::TooLarge(format!("{read} accounts come to more than {most_bytes} bytes")));
-            }
+            found.count(row.as_bytes().len(), most_bytes)?;
             read_row(row, ACCOUNTS, &mut |fields| {
                 if fields.text("_id")?.starts_with('@') {
                     found.contra.push(read_contra(fields)?);
@@ -143,15 +197,19 @@ impl Transaction for MongoTransaction {
         Ok(found)
     }
 
-    async fn write(&mut self, work: &Work) -> Result<(), StoreError> {
+    async fn write(&mut self, works: &[Work]) -> Result<(), StoreError> {
         let mut mark = StopWatch::now();
-        let all = super::write::all(work)?;
-        let mut statements = Vec::new();
-        for writes in &all {
-            statements.extend(writes.statements()?);
+        // Both the writes and their statement are copies, so only one of each lives at a time.
+        for writes in super::write::ALL {
+            for statement in writes(works)?.statements() {
+                let statement = statement?;
+                self.mongo.meter.lap(Step::Encode, &mut mark);
+                let written = self.mongo.run(&mut self.session, statement).await;
+                self.mongo.meter.lap(Step::Write, &mut mark);
+                written?;
+            }
         }
-        self.mongo.meter.lap(Step::Encode, &mut mark);
-        self.mongo.run(&mut self.session, statements).await
+        Ok(())
     }
 
     async fn commit(&mut self, until: Instant) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
-//! What a batch writes, as writes to each collection: each account once, full pages, keys, unbooked outcomes, dead letters,
-//! and of the fence what only the end of the batch knows.
+//! What batches write, as writes to each collection: each account once, full pages, keys, unbooked outcomes, dead letters,
+//! and of the fences what only the end of a batch knows.
 
 use ledger::AccountChange;
 
@@ -11,88 +11,91 @@ use crate::shape::{
     write_key_update, write_new_account, write_page, write_unbooked, write_update, write_voids,
 };
 
-pub(super) fn all(work: &Work) -> Result<[Writes; 8], StoreError> {
-    Ok([
-        account_updates(work)?,
-        new_accounts(work),
-        pages(work),
-        new_keys(work),
-        taken_keys(work),
-        set_aside(work),
-        unbooked(work),
-        voids(work),
-    ])
-}
+type Make = fn(&[Work]) -> Result<Writes, StoreError>;
 
-fn account_updates(work: &Work) -> Result<Writes, StoreError> {
+/// Each makes one kind of writes; they go in this order.
+pub(super) const ALL: [Make; 8] =
+    [account_updates, new_accounts, pages, new_keys, taken_keys, set_aside, unbooked, voids];
+
+fn account_updates(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Update, ACCOUNTS);
-    for change in &work.changes.accounts {
+    for change in works.iter().flat_map(|work| &work.changes.accounts) {
         if let AccountChange { before: Some(before), .. } = change {
             writes.push(|write| write_update(write, before, change));
         }
     }
-    for contra in &work.changes.contra {
-        writes.try_push(|write| {
-            let written = write_contra_update(write, contra, work.settled_at);
-            written.map_err(|malformed| malformed.in_document(ACCOUNTS, contra.id))
-        })?;
+    for work in works {
+        for contra in &work.changes.contra {
+            writes.try_push(|write| {
+                let written = write_contra_update(write, contra, work.settled_at);
+                written.map_err(|malformed| malformed.in_document(ACCOUNTS, contra.id))
+            })?;
+        }
     }
     Ok(writes)
 }
 
-fn new_accounts(work: &Work) -> Writes {
+fn new_accounts(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Insert, ACCOUNTS);
-    for change in work.changes.accounts.iter().filter(|change| change.before.is_none()) {
-        writes.push(|document| write_new_account(document, change, work.settled_at));
+    for work in works {
+        for change in work.changes.accounts.iter().filter(|change| change.before.is_none()) {
+            writes.push(|document| write_new_account(document, change, work.settled_at));
+        }
     }
-    writes
+    Ok(writes)
 }
 
-fn pages(work: &Work) -> Writes {
+fn pages(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Insert, PAGES);
-    for page in work.changes.accounts.iter().flat_map(|change| &change.turned) {
+    for page in works.iter().flat_map(|work| &work.changes.accounts).flat_map(|change| &change.turned) {
         writes.push(|document| write_page(document, page));
     }
-    writes
+    Ok(writes)
 }
 
-fn new_keys(work: &Work) -> Writes {
+fn new_keys(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Insert, KEYS);
-    for change in work.changes.keys.iter().filter(|change| !change.replaces) {
-        writes.push(|document| write_key(document, change, work.keys_swept_at));
+    for work in works {
+        for change in work.changes.keys.iter().filter(|change| !change.replaces) {
+            writes.push(|document| write_key(document, change, work.keys_swept_at));
+        }
     }
-    writes
+    Ok(writes)
 }
 
 /// A key whose time was over stands for a new command; what it stood for goes.
-fn taken_keys(work: &Work) -> Writes {
+fn taken_keys(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Update, KEYS);
-    for change in work.changes.keys.iter().filter(|change| change.replaces) {
-        writes.push(|write| write_key_update(write, change, work.keys_swept_at));
+    for work in works {
+        for change in work.changes.keys.iter().filter(|change| change.replaces) {
+            writes.push(|write| write_key_update(write, change, work.keys_swept_at));
+        }
     }
-    writes
+    Ok(writes)
 }
 
-fn unbooked(work: &Work) -> Writes {
+fn unbooked(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Insert, UNBOOKED);
-    for outcome in &work.unbooked {
+    for outcome in works.iter().flat_map(|work| &work.unbooked) {
         writes.push(|document| write_unbooked(document, outcome));
     }
-    writes
+    Ok(writes)
 }
 
-fn set_aside(work: &Work) -> Writes {
+fn set_aside(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Insert, DEAD_LETTERS);
-    for (position, letter) in &work.dead_letters {
-        writes.push(|document| write_dead_letter(document, &work.topic, *position, letter));
+    for work in works {
+        for (position, letter) in &work.dead_letters {
+            writes.push(|document| write_dead_letter(document, &work.topic, *position, letter));
+        }
     }
-    writes
+    Ok(writes)
 }
 
-fn voids(work: &Work) -> Writes {
+fn voids(works: &[Work]) -> Result<Writes, StoreError> {
     let mut writes = Writes::new(Verb::Update, FENCES);
-    if work.voids > 0 {
+    for work in works.iter().filter(|work| work.voids > 0) {
         writes.push(|write| write_voids(write, &work.topic, work.partition, work.voids));
     }
-    writes
+    Ok(writes)
 }

@@ -47,19 +47,18 @@ impl Writes {
         written
     }
 
-    /// The statements that hold them all, in order.
-    pub(super) fn statements(&self) -> Result<Vec<Statement<'_>>, StoreError> {
-        let mut statements = Vec::new();
+    /// The statements that hold them all, in order, each built when its turn comes.
+    pub(super) fn statements(&self) -> impl Iterator<Item = Result<Statement<'_>, StoreError>> {
         let (mut first, mut start) = (0, 0);
-        while first < self.ends.len() {
+        std::iter::from_fn(move || {
+            let rest = self.ends.get(first..).filter(|rest| !rest.is_empty())?;
             let fits = |end: &usize| *end - start <= MAX_STATEMENT_BYTES;
-            let fitting = self.ends[first..].iter().take(MAX_WRITES).take_while(|end| fits(end)).count().max(1);
-            let document = self.statement(start, &self.ends[first..first + fitting])?;
-            statements.push(Statement { document, writes: self, first, length: fitting });
-            first += fitting;
-            start = self.ends[first - 1];
-        }
-        Ok(statements)
+            let length = rest.iter().take(MAX_WRITES).take_while(|end| fits(end)).count().max(1);
+            let document = self.statement(start, &rest[..length]);
+            let statement = document.map(|document| Statement { document, writes: self, first, length });
+            (first, start) = (first + length, rest[length - 1]);
+            Some(statement)
+        })
     }
 
     fn statement(&self, start: usize, ends: &[usize]) -> Result<RawDocumentBuf, StoreError> {
@@ -93,30 +92,36 @@ pub(super) struct Statement<'s> {
 }
 
 impl Mongo {
-    pub(super) async fn run(
-        &self,
-        session: &mut ClientSession,
-        statements: Vec<Statement<'_>>,
-    ) -> Result<(), StoreError> {
-        for Statement { document, writes, first, length } in statements {
-            match self.database.run_raw_command(document).session(&mut *session).await {
-                Ok(reply) => writes.check_reply(first, length, &reply)?,
-                Err(error) => return Err(StoreError::of_statement(writes.collection, writes.id_of(first), error)),
-            }
+    pub(super) async fn run(&self, session: &mut ClientSession, statement: Statement<'_>) -> Result<(), StoreError> {
+        let Statement { document, writes, first, length } = statement;
+        match self.database.run_raw_command(document).session(&mut *session).await {
+            Ok(reply) => writes.check_reply(first, length, &reply),
+            Err(error) => Err(StoreError::of_statement(writes.collection, writes.id_of(first), error)),
         }
-        Ok(())
     }
+}
+
+/// The first write that failed of those of a statement.
+pub(super) struct Failed<'r> {
+    pub(super) at: usize,
+    pub(super) code: i32,
+    pub(super) message: &'r str,
+}
+
+pub(super) fn first_failure(reply: &Document) -> Option<Failed<'_>> {
+    let failed = reply.get_array("writeErrors").ok()?.first()?.as_document()?;
+    Some(Failed {
+        at: failed.get_i32("index").map_or(0, |index| index.unsigned_abs() as usize),
+        code: failed.get_i32("code").unwrap_or_default(),
+        message: failed.get_str("errmsg").unwrap_or("MongoDB does not say why"),
+    })
 }
 
 impl Writes {
     /// A statement's reply may say `ok` and name writes that failed all the same.
     fn check_reply(&self, first: usize, length: usize, reply: &Document) -> Result<(), StoreError> {
-        let failed = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
-        if let Some(failed) = failed {
-            let at = first + failed.get_i32("index").map_or(0, |index| index.unsigned_abs() as usize);
-            let message = failed.get_str("errmsg").unwrap_or("MongoDB does not say why");
-            let code = failed.get_i32("code").unwrap_or_default();
-            return Err(StoreError::of_document(self.collection, self.id_of(at), code, message));
+        if let Some(Failed { at, code, message }) = first_failure(reply) {
+            return Err(StoreError::of_document(self.collection, self.id_of(first + at), code, message));
         }
         let written = reply.get_i32("n").map(i64::from).or_else(|_| reply.get_i64("n")).unwrap_or(0);
         if written == length as i64 {
@@ -153,7 +158,7 @@ mod tests {
                 document.small_number("_id", at).text("text", &large);
             });
         }
-        let statements = writes.statements().unwrap();
+        let statements: Vec<_> = writes.statements().collect::<Result<_, _>>().unwrap();
         let ids = |statement: &RawDocumentBuf| -> Vec<i32> {
             let documents = statement.get_array("documents").unwrap();
             documents.into_iter().map(|row| row.unwrap().as_document().unwrap().get_i32("_id").unwrap()).collect()
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn nothing_to_write_is_no_statement() {
-        assert!(Writes::new(Verb::Update, "accounts").statements().unwrap().is_empty());
+        assert_eq!(Writes::new(Verb::Update, "accounts").statements().count(), 0);
     }
 
     /// What is said of a write to `collection`, the second of a statement, that failed with a code.

@@ -1,7 +1,7 @@
 //! `dead_letters`: records that nobody could read, with their bytes.
 //!
 //! ```text
-//! { _id: "000g…", topic, partition, offset, recorded_at, key, value, accepted_as: "000g…", why }
+//! { _id: "000g…", topic, partition, offset, recorded_at, key, value, account, accepted_as: "000g…", why }
 //! ```
 //!
 //! `_id` is the position where it stands; `accepted_as`, where its client was told another, is that one.
@@ -26,6 +26,9 @@ pub(crate) fn write_dead_letter(
             document.binary(name, bytes);
         }
     }
+    if let Some(account) = &letter.account {
+        document.text("account", account.as_str());
+    }
     if let Some(position) = letter.accepted_as {
         document.text("accepted_as", &position.to_string());
     }
@@ -39,6 +42,7 @@ pub(crate) fn read_dead_letter(fields: Fields<'_>) -> Result<(Position, DeadLett
         recorded_at: fields.time("recorded_at")?,
         key: bytes("key")?,
         value: bytes("value")?,
+        account: fields.optional_parsed("account")?,
         accepted_as: fields.optional_parsed("accepted_as")?,
         why: fields.text("why")?.to_owned(),
     };

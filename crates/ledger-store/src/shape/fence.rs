@@ -10,6 +10,7 @@ use mongodb::bson::{DateTime, Document, doc};
 
 use super::fields::{Fields, Malformed};
 use super::writer::DocumentWriter;
+use crate::batch::Published;
 use crate::fence::{EarlierGeneration, Fence, FenceMove};
 
 pub(crate) fn fence_id(topic: &str, partition: Partition) -> String {
@@ -25,6 +26,19 @@ pub(crate) fn fence_advance(to: &FenceMove) -> Document {
             "published": 0_i64, "voids": 0_i64, "earlier": [],
         },
     }
+}
+
+/// The same of a fence that is there, as one of many updates.
+pub(crate) fn write_fence_advance(write: &mut DocumentWriter<'_>, to: &FenceMove) {
+    write.document("q").text("_id", &fence_id(&to.topic, to.partition));
+    let mut update = write.document("u");
+    update.document("$max").count("next_offset", to.next_offset).time("last_recorded_at", to.last_recorded_at);
+}
+
+/// An update of a fence of this generation, where it is there.
+pub(crate) fn published_mark(mark: &Published) -> Document {
+    let fence = doc! { "_id": fence_id(&mark.topic, mark.partition), "generation": i32::from(mark.generation) };
+    doc! { "q": fence, "u": { "$max": { "published": number(mark.before) } } }
 }
 
 /// Counts offsets without a record that the fence has been moved past.
@@ -52,7 +66,7 @@ pub(crate) fn fence_document(fence: &Fence) -> Document {
     }
 }
 
-pub(crate) fn number(offset: Offset) -> i64 {
+fn number(offset: Offset) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 

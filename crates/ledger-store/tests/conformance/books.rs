@@ -1,9 +1,9 @@
 //! What settling leaves in the books.
 
 use ledger::Refusal;
-use ledger_store::{Applied, Lookup};
+use ledger_store::{Applied, Lookup, MemoryStore, Transaction, WantedAccounts};
 
-use crate::harness::{Books, SETTLED_AT, is_posted, on_both_stores, original, outcome, refusal};
+use crate::harness::{Books, OnMongo, SETTLED_AT, is_posted, on_both_stores, original, outcome, refusal};
 use crate::log::{Log, START, batch, command, letter, position, unread, with_key};
 
 on_both_stores!(
@@ -165,4 +165,41 @@ async fn an_account_of_several_currencies_is_refused(store: impl Books) {
     let outcomes = store.settle(&records).await;
     assert!(is_posted(&outcomes[0]));
     assert_eq!(store.account_of("dora").await.balance, 5);
+}
+
+/// However many accounts a batch names, a bounded part of them is held in memory.
+async fn reading_accounts_stops_at_so_many_bytes(books: impl ledger_store::Books) {
+    let wanted = WantedAccounts {
+        accounts: ["alice", "bob"].map(|id| id.parse().unwrap()).to_vec(),
+        ..WantedAccounts::default()
+    };
+    let mut transaction = books.begin().await.unwrap();
+    let bytes = transaction.read_accounts(&wanted, usize::MAX).await.unwrap().bytes;
+    assert!(bytes > 200, "{bytes}");
+    assert_eq!(transaction.read_accounts(&wanted, bytes).await.unwrap().accounts.len(), 2);
+    let error = transaction.read_accounts(&wanted, bytes - 1).await.unwrap_err();
+    transaction.abort().await;
+    assert!(error.retry_helps(), "{error}");
+    let said = format!("the transaction is too large: 1 accounts come to more than {} bytes", bytes - 1);
+    assert_eq!(error.to_string(), said);
+}
+
+async fn alice_and_bob(store: &impl Books) {
+    let mut log = Log::of(0);
+    store.settle(&[log.deposit("alice", 1), log.deposit("bob", 1)]).await;
+}
+
+#[tokio::test]
+async fn reading_accounts_in_memory_stops_at_so_many_bytes() {
+    let store = MemoryStore::default();
+    alice_and_bob(&store).await;
+    reading_accounts_stops_at_so_many_bytes(store.books().clone()).await;
+}
+
+#[tokio::test]
+async fn reading_accounts_on_mongodb_stops_at_so_many_bytes() {
+    let mongo = OnMongo::new().await;
+    alice_and_bob(&mongo.store).await;
+    reading_accounts_stops_at_so_many_bytes(mongo.store.books().clone()).await;
+    mongo.end().await;
 }

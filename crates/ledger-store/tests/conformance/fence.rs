@@ -1,6 +1,7 @@
 //! Which batches continue what has been applied, which were applied before, and which are of another log.
 
-use ledger_store::{ApplyFailure, FenceFault, LogRecord, PartitionBatch};
+use ledger::Generation;
+use ledger_store::{ApplyFailure, FenceFault, LogRecord, PartitionBatch, Published};
 
 use crate::harness::{Books, on_both_stores};
 use crate::log::{Log, START, TOPIC, batch};
@@ -163,16 +164,20 @@ async fn what_the_log_says_is_void_is_stepped_over(store: impl Books) {
     assert_eq!(store.account_of("alice").await.balance, 4);
 }
 
+fn published(generation: Generation, before: u64) -> [Published; 1] {
+    [Published { topic: TOPIC.to_owned(), partition: 0, generation, before }]
+}
+
 async fn outcomes_that_nobody_said_to_be_published_are_named(store: impl Books) {
     let mut log = Log::of(0);
     let records = log.deposits("alice", 8);
     let unpublished = async |part: &[LogRecord]| store.report_on(batch(0, part)).await.unpublished;
     assert_eq!(unpublished(&records[..2]).await, None);
     assert_eq!(unpublished(&records[2..4]).await, Some(0..2));
-    store.mark_published(TOPIC, 0, 1, 4).await.unwrap();
+    store.mark_published(&published(1, 4)).await.unwrap();
     assert_eq!(unpublished(&records[4..5]).await, None);
-    store.mark_published(TOPIC, 0, 1, 3).await.unwrap();
-    store.mark_published(TOPIC, 0, 9, 8).await.unwrap();
+    store.mark_published(&published(1, 3)).await.unwrap();
+    store.mark_published(&published(9, 8)).await.unwrap();
     assert_eq!(unpublished(&records[5..6]).await, Some(4..5), "a mark never goes back, and is of its generation");
     assert_eq!(unpublished(&records[3..4]).await, None, "what comes again is published again");
 }

@@ -1,5 +1,7 @@
 //! A topic created anew begins a generation.
 
+use std::num::NonZeroU16;
+
 use ledger::{Position, TransactionId};
 use ledger_store::{Applied, ApplyFailure, Fence, FenceFault, GenerationError, LogRecord, Lookup, Reading};
 
@@ -31,9 +33,10 @@ async fn a_generation_begins_at_offset_0() {
 async fn the_next_generation_leaves_the_money_and_forgets_the_offsets() {
     let mongo = OnMongo::new().await;
     mongo.store.begin_generation(TOPIC, 4, 1, None).await.unwrap();
-    let old = Log::of(3).deposits("alice", 20);
-    mongo.store.try_settle(batch(3, &old)).await.unwrap();
-    mongo.store.begin_generation(TOPIC, 2, 2, None).await.unwrap();
+    let partition = ledger::partition_of("alice", NonZeroU16::new(4).unwrap());
+    let old = Log::of(partition).deposits("alice", 20);
+    mongo.store.try_settle(batch(partition, &old)).await.unwrap();
+    mongo.store.begin_generation(TOPIC, 1, 2, None).await.unwrap();
     let fences = mongo.store.fences().await.unwrap();
     assert!(fences.iter().all(|fence| (fence.generation, fence.next_offset) == (2, 0)), "{fences:?}");
     let found = mongo.store.transaction(&command(&old[0]).id()).await.unwrap();
@@ -110,7 +113,7 @@ async fn what_is_written_late_for_a_generation_that_is_over_is_set_aside_and_fou
         assert_eq!(outcomes[1].position.generation(), 3, "where it stands");
         for (id, applied) in ids.iter().zip(&outcomes[1..3]) {
             let Applied::Unreadable(letter) = &applied.applied else { panic!("{applied:?}") };
-            assert_eq!((letter.accepted_as, letter.account()), (Some(id.position), Some(id.account.clone())));
+            assert_eq!((letter.accepted_as, &letter.account), (Some(id.position), &Some(id.account.clone())));
             assert!(letter.value.is_some(), "it keeps its bytes");
             let expected = Lookup::Unreadable { why: letter.why.clone(), recorded_at: letter.recorded_at };
             assert_eq!(store.transaction(id).await.unwrap(), expected, "{id}");

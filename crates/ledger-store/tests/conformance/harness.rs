@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ledger::{Account, Generation, Line, Outcome, Refusal, Standing, Timestamp};
+use ledger::{Account, Generation, Line, Outcome, Placement, Refusal, Standing, Timestamp};
 use ledger_store::{
     Applied, AppliedOutcome, ApplyError, LogRecord, MemoryStore, MongoStore, PartitionBatch, Reading, Report, Settling,
     StoreConfig,
@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use crate::log::{TOPIC, batch};
 
-/// When every test settles.
-pub(crate) const SETTLED_AT: Timestamp = Timestamp::from_epoch_ms(1_760_000_000_000);
+/// When every test settles: in 2100. MongoDB's sweeper goes by the real clock, and takes the keys of what was settled
+/// long ago while a test still asks for them.
+pub(crate) const SETTLED_AT: Timestamp = Timestamp::from_epoch_ms(4_102_444_800_000);
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 static REPLICA_SET: OnceCell<()> = OnceCell::const_new();
@@ -78,8 +79,10 @@ pub(crate) use on_both_stores;
 
 /// Both capabilities, with what tests do all the time.
 pub(crate) trait Books: Settling + Reading {
-    /// Begins a generation of the topic with two partitions.
+    /// Begins a generation of the topic with one partition.
     async fn begin(&self, generation: Generation, began_at: Option<Timestamp>);
+
+    async fn begin_with(&self, placement: Placement);
 
     async fn try_settle(&self, batch: PartitionBatch) -> Result<Vec<AppliedOutcome>, ApplyError> {
         self.report_on(batch).await.whole()
@@ -105,13 +108,21 @@ pub(crate) trait Books: Settling + Reading {
 
 impl Books for MongoStore {
     async fn begin(&self, generation: Generation, began_at: Option<Timestamp>) {
-        self.begin_generation(TOPIC, 2, generation, began_at).await.unwrap();
+        self.begin_generation(TOPIC, 1, generation, began_at).await.unwrap();
+    }
+
+    async fn begin_with(&self, placement: Placement) {
+        self.begin_generation(TOPIC, placement.partitions.get(), placement.generation, None).await.unwrap();
     }
 }
 
 impl Books for MemoryStore {
     async fn begin(&self, generation: Generation, began_at: Option<Timestamp>) {
-        self.begin_generation(TOPIC, 2, generation, began_at).unwrap();
+        self.begin_generation(TOPIC, 1, generation, began_at).unwrap();
+    }
+
+    async fn begin_with(&self, placement: Placement) {
+        self.begin_generation(TOPIC, placement.partitions.get(), placement.generation, None).unwrap();
     }
 }
 

@@ -1,6 +1,8 @@
 //! Writes the commands of one partition, as a broker would stamp them.
 
-use ledger::{Action, Amount, Command, Generation, Idempotency, Money, Offset, Partition, Position, Timestamp};
+use ledger::{
+    AccountId, Action, Amount, Command, Generation, Idempotency, Money, Offset, Partition, Position, Timestamp,
+};
 use ledger_store::{Content, DeadLetter, LogRecord, PartitionBatch};
 
 pub(crate) const TOPIC: &str = "passbook.commands";
@@ -26,14 +28,22 @@ pub(crate) fn position(record: &LogRecord) -> Position {
 pub(crate) fn command(record: &LogRecord) -> &Command {
     match &record.content {
         Content::Command(command) => command,
-        Content::Unreadable(why) => panic!("{record:?} is no command: {why}"),
+        Content::Unreadable { why, .. } => panic!("{record:?} is no command: {why}"),
+    }
+}
+
+/// The account that a record names.
+fn account(record: &LogRecord) -> Option<AccountId> {
+    match &record.content {
+        Content::Command(command) => Some(command.account.clone()),
+        Content::Unreadable { account, .. } => account.clone(),
     }
 }
 
 /// A record as it is set aside.
 pub(crate) fn letter(record: &LogRecord, accepted_as: Option<Position>, why: &str) -> DeadLetter {
     let LogRecord { offset, recorded_at, key, value, .. } = record.clone();
-    DeadLetter { offset, recorded_at, key, value, accepted_as, why: why.to_owned() }
+    DeadLetter { offset, recorded_at, key, value, account: account(record), accepted_as, why: why.to_owned() }
 }
 
 pub(crate) fn with_key(record: LogRecord, key: &str, body: u8) -> LogRecord {
@@ -93,7 +103,7 @@ impl Log {
     pub(crate) fn unreadable(&mut self, key: &str) -> LogRecord {
         let offset = self.take_position().offset();
         let recorded_at = self.clock();
-        let content = Content::Unreadable(format!("offset {offset} is not UTF-8"));
+        let content = unreadable(&format!("offset {offset} is not UTF-8"), key.parse().ok());
         record(offset, recorded_at, key, b"\xff not JSON", content)
     }
 
@@ -116,5 +126,9 @@ fn record(offset: Offset, recorded_at: Timestamp, key: &str, value: &[u8], conte
 
 /// What another version of the program, which cannot read it, makes of a record.
 pub(crate) fn unread(record: &LogRecord) -> LogRecord {
-    LogRecord { content: Content::Unreadable("a version that is not known".to_owned()), ..record.clone() }
+    LogRecord { content: unreadable("a version that is not known", account(record)), ..record.clone() }
+}
+
+fn unreadable(why: &str, account: Option<AccountId>) -> Content {
+    Content::Unreadable { why: why.to_owned(), account }
 }

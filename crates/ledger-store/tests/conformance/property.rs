@@ -48,7 +48,7 @@ fn fold(records: &[LogRecord]) -> (Vec<Outcome>, Vec<ledger::Account>) {
         }
     }
     let outcomes = settle(&mut worksheet, records.iter().map(command).cloned()).unwrap();
-    let accounts = worksheet.into_changes().unwrap().accounts.into_iter().map(|change| change.after).collect();
+    let accounts = worksheet.into_changes().accounts.into_iter().map(|change| change.after).collect();
     (outcomes, accounts)
 }
 

@@ -113,7 +113,7 @@ async fn one_who_waits_in_vain_has_the_fences_read_ever_less_often() {
     mongo.database.run_command(doc! { "profile": 0 }).await.unwrap();
     let looks = doc! { "op": "query", "command.find": "fences" };
     let looks = mongo.documents("system.profile").count_documents(looks).await.unwrap();
-    assert!((1..=12).contains(&looks), "{looks} looks in a second");
+    assert!((1..=30).contains(&looks), "{looks} looks in the first second");
     mongo.end().await;
 }
 

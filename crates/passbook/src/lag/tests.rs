@@ -27,6 +27,14 @@ fn the_lag_is_what_lies_between_the_fence_and_the_end() {
 }
 
 #[test]
+fn markers_of_transactions_at_the_end_wait_for_nothing() {
+    let mut lag = lag_of(&[end(0, 10), end(1, 3)], &[fence(0, 9), fence(1, 2)]);
+    lag.leave_out_markers(&[(1, Timestamp::from_epoch_ms(0))].into());
+    let told: Vec<_> = lag.partitions.iter().map(|partition| (partition.lag, partition.state)).collect();
+    assert_eq!((told, lag.lag), (vec![(0, State::Settled), (1, State::Behind)], 1));
+}
+
+#[test]
 fn what_has_waited_long_and_does_not_move_is_stuck() {
     let gone = PartitionEnd { partition: 2, start: 5, end: 9 };
     let ends = [end(0, 10), end(1, 10), gone, end(3, 10)];

@@ -1,14 +1,18 @@
 //! What `topics create` is to do, decided from what is there.
 
-use ledger::{Generation, Partition};
+use std::num::NonZeroU16;
+
+use ledger::{Generation, Partition, Placement};
 use ledger_log::{COMMANDS, GENERATIONS, PartitionEnd};
 use ledger_store::Fence;
 
 /// The log and the books as they are.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// The generation that Kafka has recorded.
-    pub(super) generation: Option<Generation>,
+    /// The generation that Kafka has recorded, and its partitions.
+    pub(super) placement: Option<Placement>,
+    /// The number of a generation whose record says no more than that, and whose log is gone.
+    pub(super) number_alone: Option<Generation>,
     /// The partitions of the command topic; none where there is no such topic.
     pub(super) ends: Vec<PartitionEnd>,
     pub(super) fences: Vec<Fence>,
@@ -19,11 +23,11 @@ pub(super) enum Plan {
     /// There is no log: a generation begins.
     Begin(Generation),
     /// There is a log, and the books know nothing of it.
-    Adopt { generation: Generation, partitions: Partition },
+    Adopt(Placement),
     /// There is a log, the books know its generation, and Kafka has lost the record of it.
-    Record { generation: Generation, partitions: Partition },
+    Record(Placement),
     /// All is there.
-    Keep { generation: Generation, partitions: Partition },
+    Keep(Placement),
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +50,14 @@ pub(super) enum Refusal {
         "partition {partition} is settled up to offset {settled}, but the log ends at {end}: it has lost commands; delete the topics to begin the next generation"
     )]
     LogTooShort { partition: Partition, settled: u64, end: u64 },
+    #[error(
+        "generation {generation} began with {pinned} partitions, and {COMMANDS} has {there}: it was created anew or lost some, and commands with them; delete the topics to begin the next generation"
+    )]
+    TooFewPartitions { generation: Generation, pinned: NonZeroU16, there: usize },
+    #[error(
+        "the books say that generation {generation} began with {books} partitions, Kafka says {log}: one of the two is not the one that belongs to the other; nothing was changed"
+    )]
+    OtherPartitions { generation: Generation, books: Partition, log: NonZeroU16 },
     #[error("generation {0} is the last that a transaction id can name")]
     NoneLeft(Generation),
 }
@@ -53,40 +65,67 @@ pub(super) enum Refusal {
 pub(super) fn plan(found: &Found, if_missing: bool) -> Result<Plan, Refusal> {
     let newest_settled = found.fences.iter().map(|fence| fence.generation).max();
     if found.ends.is_empty() {
-        let last = found.generation.max(newest_settled).unwrap_or(0);
+        let last = found
+            .placement
+            .map(|placement| placement.generation)
+            .max(newest_settled)
+            .max(found.number_alone)
+            .unwrap_or(0);
         return last.checked_add(1).map(Plan::Begin).ok_or(Refusal::NoneLeft(last));
     }
     if !if_missing {
         return Err(Refusal::Exists);
     }
-    let partitions = found.ends.len() as Partition;
-    let Some(generation) = found.generation else {
-        let generation = generation_of_books(found)?;
-        check_fences(found, generation)?;
-        return Ok(Plan::Record { generation, partitions });
+    let Some(placement) = found.placement else {
+        let placement = placement_of_books(found)?;
+        check_fences(found, placement)?;
+        return Ok(Plan::Record(placement));
     };
-    if found.fences.is_empty() {
-        return Ok(Plan::Adopt { generation, partitions });
-    }
-    check_fences(found, generation)?;
-    Ok(Plan::Keep { generation, partitions })
+    check_fences(found, placement)?;
+    Ok(if found.fences.is_empty() { Plan::Adopt(placement) } else { Plan::Keep(placement) })
 }
 
-/// The generation of a log that says none itself. The settler judges each command by the generation it carries, so a log
+impl Found {
+    /// What is to be said of partitions that were added to the topic after its generation began.
+    pub(super) fn unused(&self) -> Option<String> {
+        let Placement { generation, partitions } = self.placement?;
+        let there = self.ends.len();
+        (there > usize::from(partitions.get())).then(|| {
+            format!(
+                "{COMMANDS} has {there} partitions, of which generation {generation} uses the {partitions} that it began with; the next generation uses those it is created with"
+            )
+        })
+    }
+}
+
+/// The generation of a log that says none itself, and its partitions. The settler judges each command by the generation it carries, so a log
 /// that is not the one that was settled does no harm.
-fn generation_of_books(found: &Found) -> Result<Generation, Refusal> {
+fn placement_of_books(found: &Found) -> Result<Placement, Refusal> {
     let generations = || found.fences.iter().map(|fence| fence.generation);
     let one = generations().next().ok_or(Refusal::NoGeneration)?;
     match generations().find(|other| *other != one) {
         Some(other) => Err(Refusal::SeveralGenerations { one, other }),
-        None => Ok(one),
+        None => {
+            let partitions =
+                found.fences.iter().find_map(|fence| fence.partitions).unwrap_or(found.ends.len() as Partition);
+            let partitions = NonZeroU16::new(partitions).ok_or(Refusal::NoGeneration)?;
+            Ok(Placement { generation: one, partitions })
+        }
     }
 }
 
-fn check_fences(found: &Found, generation: Generation) -> Result<(), Refusal> {
+fn check_fences(found: &Found, placement: Placement) -> Result<(), Refusal> {
+    let Placement { generation, partitions: pinned } = placement;
+    let there = found.ends.len();
+    if there < usize::from(pinned.get()) {
+        return Err(Refusal::TooFewPartitions { generation, pinned, there });
+    }
     for fence in &found.fences {
         if fence.generation != generation {
             return Err(Refusal::OtherGeneration { books: fence.generation, log: generation });
+        }
+        if let Some(books) = fence.partitions.filter(|books| *books != pinned.get()) {
+            return Err(Refusal::OtherPartitions { generation, books, log: pinned });
         }
         let end = found.ends.iter().find(|end| end.partition == fence.partition).map_or(0, |end| end.end);
         if fence.next_offset > end {
@@ -107,11 +146,41 @@ mod tests {
             next_offset: *next_offset,
             ..Fence::at_beginning(COMMANDS, partition as u16, *generation, None)
         };
+        // As many as there are, unless a test says otherwise.
+        let partitions = NonZeroU16::new(ends.len() as u16).unwrap_or(NonZeroU16::MIN);
         Found {
-            generation,
+            placement: generation.map(|generation| Placement { generation, partitions }),
+            number_alone: None,
             ends: ends.iter().enumerate().map(end).collect(),
             fences: fences.iter().enumerate().map(fence).collect(),
         }
+    }
+
+    fn placement(generation: Generation, partitions: u16) -> Placement {
+        Placement { generation, partitions: NonZeroU16::new(partitions).unwrap() }
+    }
+
+    #[test]
+    fn a_generation_keeps_the_partitions_that_it_began_with() {
+        let of = |pinned, books| {
+            let mut there = found(Some(2), &[10, 0, 0], &[(2, 10), (2, 0)]);
+            there.placement = Some(placement(2, pinned));
+            there.fences.iter_mut().for_each(|fence| fence.partitions = books);
+            there
+        };
+        let grown = of(2, Some(2));
+        assert_eq!(plan(&grown, true), Ok(Plan::Keep(placement(2, 2))));
+        assert!(
+            grown.unused().unwrap().contains("has 3 partitions, of which generation 2 uses the 2 that it began with")
+        );
+        assert_eq!(of(3, None).unused(), None);
+        let shrunk = Refusal::TooFewPartitions { generation: 2, pinned: NonZeroU16::new(4).unwrap(), there: 3 };
+        assert_eq!(plan(&of(4, Some(4)), true), Err(shrunk));
+        let other = Refusal::OtherPartitions { generation: 2, books: 2, log: NonZeroU16::new(3).unwrap() };
+        assert_eq!(plan(&of(3, Some(2)), true), Err(other));
+        let mut forgotten = of(2, Some(2));
+        forgotten.placement = None;
+        assert_eq!(plan(&forgotten, true), Ok(Plan::Record(placement(2, 2))), "as the books have it");
     }
 
     #[test]
@@ -121,6 +190,8 @@ mod tests {
         {
             assert_eq!(plan(&found(generation, &[], fences), false), Ok(Plan::Begin(begun)));
         }
+        let told_as_before = Found { number_alone: Some(4), ..found(None, &[], &[(2, 5)]) };
+        assert_eq!(plan(&told_as_before, false), Ok(Plan::Begin(5)), "a number is never used twice");
         let last = found(Some(Generation::MAX), &[], &[]);
         assert_eq!(plan(&last, true), Err(Refusal::NoneLeft(Generation::MAX)));
     }
@@ -129,19 +200,19 @@ mod tests {
     fn a_log_that_is_there_is_kept_only_when_that_is_meant() {
         let there = found(Some(2), &[10, 0], &[(2, 10), (2, 0)]);
         assert_eq!(plan(&there, false), Err(Refusal::Exists));
-        assert_eq!(plan(&there, true), Ok(Plan::Keep { generation: 2, partitions: 2 }));
+        assert_eq!(plan(&there, true), Ok(Plan::Keep(placement(2, 2))));
     }
 
     #[test]
     fn new_books_begin_at_the_beginning_of_the_log() {
-        assert_eq!(plan(&found(Some(2), &[10, 0], &[]), true), Ok(Plan::Adopt { generation: 2, partitions: 2 }));
+        assert_eq!(plan(&found(Some(2), &[10, 0], &[]), true), Ok(Plan::Adopt(placement(2, 2))));
     }
 
     #[test]
     fn a_generation_that_kafka_has_lost_is_recorded_again_from_the_books() {
         let there = |fences| found(None, &[10, 4], fences);
         let within = there(&[(3, 10), (3, 0)]);
-        assert_eq!(plan(&within, true), Ok(Plan::Record { generation: 3, partitions: 2 }));
+        assert_eq!(plan(&within, true), Ok(Plan::Record(placement(3, 2))));
         assert_eq!(plan(&within, false), Err(Refusal::Exists));
         let beyond = there(&[(3, 10), (3, 5)]);
         assert_eq!(plan(&beyond, true), Err(Refusal::LogTooShort { partition: 1, settled: 5, end: 4 }));

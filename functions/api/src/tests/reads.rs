@@ -47,17 +47,17 @@ async fn a_wait_that_ends_first_is_still_accepted() {
 #[tokio::test]
 async fn an_idempotency_key_counts_once() {
     let counter = Counter::new();
-    let keyed = |amount| {
+    let keyed = |amount, key: &str| {
         let mut request = post_and_wait(&deposit("alice", amount), 5);
-        request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+        request.headers_mut().insert("idempotency-key", key.parse().unwrap());
         request
     };
-    for (records, amount) in [(1, 5), (2, 5), (3, 6)] {
+    for (records, amount, key) in [(1, 5, "k"), (2, 5, "\"k\""), (3, 6, "k")] {
         let settled_meanwhile = async {
             counter.await_commands(records).await;
             counter.settle().await;
         };
-        let (answer, ()) = futures::join!(counter.send(keyed(amount)), settled_meanwhile);
+        let (answer, ()) = futures::join!(counter.send(keyed(amount, key)), settled_meanwhile);
         match records {
             1 => assert_eq!(answer.headers.get("idempotency-replayed"), None),
             2 => {
@@ -107,6 +107,11 @@ async fn what_is_not_there_is_a_404_and_what_cannot_be_there_a_400() {
         ("/accounts/alice/transactions?limit=0", 400, Some("limit")),
         ("/accounts/alice/transactions?limit=501", 400, Some("limit")),
         ("/accounts/alice/transactions?cursor=x", 400, Some("cursor")),
+        ("/accounts/alice/transactions?page=2", 400, Some("page")),
+        ("/accounts/alice/transactions?Limit=2", 400, Some("Limit")),
+        ("/accounts/alice/transactions?limit=2&limit=3", 400, Some("limit")),
+        ("/accounts/alice?wait=2", 400, Some("wait")),
+        ("/transactions/alice.000g000000000000?limit=2", 400, Some("limit")),
     ] {
         let answer = counter.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.body["field"].as_str()), (status, field), "{path}");
@@ -160,10 +165,11 @@ async fn books_that_cannot_be_read_keep_no_command_out() {
 async fn who_finds_no_place_to_wait_is_answered_at_once() {
     let counter = Counter::new();
     // One place, and somebody has it.
-    let place = counter.door.waits.take().unwrap();
+    let place = counter.door.waits.begin();
     let began = Instant::now();
     let accepted = counter.send(post_and_wait(&deposit("alice", 5), 8)).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED);
+    assert_eq!(accepted.headers.get("preference-applied"), None, "it did not wait for so long");
     let found = counter.get(&format!("/transactions/{FIRST}?wait=8")).await;
     assert_eq!((found.status, &found.body["status"]), (StatusCode::OK, &json!("accepted")));
     assert!(began.elapsed() < Duration::from_secs(4), "nobody waited");
@@ -173,7 +179,8 @@ async fn who_finds_no_place_to_wait_is_answered_at_once() {
         counter.await_commands(2).await;
         counter.settle().await;
     };
-    assert_eq!(futures::join!(waits, settles).0.status, StatusCode::OK);
+    let settled = futures::join!(waits, settles).0;
+    assert_eq!((settled.status, &settled.headers["preference-applied"]), (StatusCode::OK, &"wait=8".parse().unwrap()));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use http::{Method, Request, StatusCode};
 use lambda_http::Body;
 use ledger_log::AppendError;
+use serde_json::value::RawValue;
 
 use super::{Counter, deposit, post};
 
@@ -33,7 +34,37 @@ async fn what_is_no_command_never_reaches_the_log() {
     let mut keyed = post(&deposit("alice", 1));
     keyed.headers_mut().insert("idempotency-key", "k".repeat(129).parse().unwrap());
     assert_eq!(counter.send(keyed).await.body["field"], "Idempotency-Key");
+    let mut compressed = post(&deposit("alice", 1));
+    compressed.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+    let answer = counter.send(compressed).await;
+    assert_eq!(
+        (answer.status, &answer.body["field"]),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, &"Content-Encoding".into())
+    );
+    let mut queried = post(&deposit("alice", 1));
+    *queried.uri_mut() = "/transaction?wait=5".parse().unwrap();
+    assert_eq!(counter.send(queried).await.body["field"], "wait");
     assert_eq!(counter.log.commands(), vec![]);
+}
+
+#[tokio::test]
+async fn an_event_is_answered_whatever_it_is() {
+    let counter = Counter::new();
+    let event = |host: &str| {
+        let http = r#""requestContext":{"http":{"method":"GET","path":"/health"},"timeEpoch":0},"rawPath":"/health""#;
+        format!(r#"{{"version":"2.0",{http},"headers":{{{host}}},"isBase64Encoded":false}}"#)
+    };
+    for (event, status) in [
+        (event(""), 200),
+        (event(r#""host":"x{y}""#), 200),
+        (event(r#""host":"[::1","x-forwarded-proto":"x{y}""#), 200),
+        (event(r#""a b":"c""#), 400),
+        ("{}".to_owned(), 400),
+        ("7".to_owned(), 400),
+    ] {
+        let answer = counter.door.answer_event(RawValue::from_string(event.clone()).unwrap()).await;
+        assert_eq!(answer.status().as_u16(), status, "{event}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ fn unreadable(redelivered: bool) -> AppliedOutcome {
         recorded_at: NOW,
         key: None,
         value: None,
+        account: None,
         accepted_as: None,
         why: "no JSON".to_owned(),
     };
@@ -59,6 +60,7 @@ fn a_line_says_what_became_of_a_delivery() {
     let mut refused = Metrics::default();
     refused.refused.insert("insufficient_funds", 3);
     refused.refused.insert("hold_not_found", 1);
+    let missed = Metrics::default().with_too_large(1).with_skipped(2).plus(Metrics::default().with_missed(3, 4));
     let ahead = Metrics::of_failed(&[seconds_ago(-5)]);
     for (report, expected) in [
         (
@@ -69,6 +71,10 @@ fn a_line_says_what_became_of_a_delivery() {
         (stuck, json!({"Settled": 1, "PartitionsFailing": 1, "OldestUnsettledAge": 90_000})),
         (again, json!({"Settled": 0, "Redelivered": 1, "OldestUnsettledAge": 0})),
         (refused, json!({"Refused": 4, "Refused.insufficient_funds": 3, "Refused.hold_not_found": 1})),
+        (
+            missed,
+            json!({"OutcomesTooLarge": 1, "SkippedByEventSource": 2, "OutcomesUnpublished": 3, "OutcomesLost": 4}),
+        ),
         // The broker's clock is ahead of this one.
         (ahead, json!({"PartitionsFailing": 1, "OldestUnsettledAge": 0})),
     ] {

@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ledger::{Generation, Partition};
-use ledger_log::{MemoryLog, OutcomeRecord};
+use ledger_log::{MemoryLog, OutcomeRecord, StoredRecord};
 use ledger_store::{ApplyFailure, MemoryStore, PartitionBatch, StoreError};
 use ledger_wire::NewCommand;
 use ledger_wire::record::encode;
@@ -15,12 +14,15 @@ use tokio::time::Instant;
 use super::*;
 
 mod alarms;
+mod gaps;
+mod missed;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A settler with books and outcomes in memory, and the records it is sent.
 struct Bench<S = MemoryStore> {
-    settler: Settler<S, Arc<MemoryLog>>,
+    settler: Settler<S, Arc<MemoryLog>, Arc<MemoryLog>>,
+    /// The outcomes published, and the commands where the settler looks for itself.
     outcomes: Arc<MemoryLog>,
 }
 
@@ -33,12 +35,17 @@ impl Bench {
 impl<S: Settling> Bench<S> {
     fn on(store: S) -> Self {
         somebody_listens();
-        let outcomes = Arc::new(MemoryLog::new(1, 1));
-        Self { settler: Settler::new(store, outcomes.clone()), outcomes }
+        let outcomes = Arc::new(MemoryLog::new(1, 4));
+        Self { settler: Settler::new(store, outcomes.clone(), outcomes.clone()), outcomes }
     }
 
     /// Settles records by partition and gives what is to be delivered again.
     async fn settle(&self, records: &[(u16, Value)]) -> Vec<String> {
+        self.settle_at(2_000, records).await.0
+    }
+
+    /// The same at a time, with what the delivery says of itself.
+    async fn settle_at(&self, now_ms: i64, records: &[(u16, Value)]) -> (Vec<String>, Value) {
         let mut partitions: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
         for (partition, record) in records {
             partitions.entry(format!("passbook.commands-{partition}")).or_default().push(record);
@@ -46,9 +53,16 @@ impl<S: Settling> Bench<S> {
         let event = json!({ "eventSource": "aws:SelfManagedKafka", "records": partitions }).to_string();
         let deadlines = Deadlines::within(Duration::from_secs(60), Instant::now());
         let event = serde_json::from_str(&event).unwrap();
-        let (response, _report) = self.settler.settle(event, Timestamp::from_epoch_ms(2_000), deadlines).await;
+        let now = Timestamp::from_epoch_ms(now_ms);
+        let (response, report) = self.settler.settle(event, now, deadlines).await;
         let identifiers = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
-        identifiers.map(|item| format!("{}@{}", item.partition, item.offset)).collect()
+        let failed = identifiers.map(|item| format!("{}@{}", item.partition, item.offset)).collect();
+        (failed, serde_json::from_str(&report.line("settler", now, Duration::ZERO)).unwrap())
+    }
+
+    /// Puts records of partition 0 into the log; between them stand the markers of transactions.
+    fn log(&self, records: impl IntoIterator<Item = Value>) {
+        records.into_iter().for_each(|record| self.outcomes.place(stored(&record)));
     }
 
     /// The outcomes published so far, as `account status`, or `- unreadable`.
@@ -80,14 +94,17 @@ impl Settling for Faulty {
         }
     }
 
-    async fn mark_published(
+    async fn apply_together(
         &self,
-        topic: &str,
-        partition: Partition,
-        generation: Generation,
-        published: Offset,
-    ) -> Result<(), StoreError> {
-        self.books.mark_published(topic, partition, generation, published).await
+        batches: Vec<PartitionBatch>,
+        _: Timestamp,
+        _: Instant,
+    ) -> Result<Vec<Report>, Vec<PartitionBatch>> {
+        Err(batches)
+    }
+
+    async fn mark_published(&self, marks: &[Published]) -> Result<(), StoreError> {
+        self.books.mark_published(marks).await
     }
 }
 
@@ -138,6 +155,25 @@ fn record(offset: u64, key: &str, value: Option<&[u8]>) -> Value {
         "timestampType": "LOG_APPEND_TIME", "key": BASE64_STANDARD.encode(key),
         "value": value.map(|value| BASE64_STANDARD.encode(value)), "headers": [{ "traceparent": headers }],
     })
+}
+
+/// A record of an event as it stands in the log.
+fn stored(record: &Value) -> StoredRecord {
+    let bytes = |field: &Value| Some(BASE64_STANDARD.decode(field.as_str()?).unwrap());
+    StoredRecord {
+        partition: 0,
+        offset: record["offset"].as_i64().unwrap(),
+        key: bytes(&record["key"]),
+        value: bytes(&record["value"]),
+        traceparent: Some(TRACE.to_owned()),
+        recorded_at: Some(Timestamp::from_epoch_ms(record["timestamp"].as_i64().unwrap())),
+        stamped_by_broker: true,
+    }
+}
+
+/// Deposits of alice's at these offsets of partition 0.
+fn deposits(offsets: impl IntoIterator<Item = u64>) -> Vec<(u16, Value)> {
+    offsets.into_iter().map(|offset| (0, deposit(offset, "alice"))).collect()
 }
 
 fn command(offset: u64, body: Value) -> Value {
@@ -276,6 +312,26 @@ async fn the_time_of_a_records_writer_decides_nothing() {
         assert_eq!(bench.settle(&[(0, record.clone())]).await, ["passbook.commands-0@0"]);
     }
     assert_eq!(bench.published(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_ahead_of_the_clock_holds_its_partition_loudly_until_the_clock_is_there() {
+    const SIX_MINUTES: i64 = 6 * 60_000;
+    let bench = Bench::new();
+    let mut ahead = deposit(1, "alice");
+    ahead["timestamp"] = json!(2_000 + SIX_MINUTES);
+    let records = [(0, deposit(0, "alice")), (0, ahead), (0, deposit(2, "alice")), (1, deposit(0, "bob"))];
+    let lines = Lines::default();
+    let guard = lines.listen();
+    let (failed, line) = bench.settle_at(2_000, &records).await;
+    drop(guard);
+    assert_eq!(failed, ["passbook.commands-0@1", "passbook.commands-0@2"]);
+    assert_eq!(line["PartitionsFailing"], json!(1), "{line}");
+    let said = lines.of_level("WARN");
+    assert!(said[0]["message"].as_str().unwrap().contains("360000 ms ahead of this machine's clock"), "{said:?}");
+    assert_eq!(bench.published(), ["alice posted", "bob posted"]);
+    assert_eq!(bench.settle_at(62_000, &records[1..3]).await.0, [""; 0], "clocks may differ by five minutes");
+    assert_eq!(bench.published()[2..], ["alice posted"; 2]);
 }
 
 #[tokio::test]

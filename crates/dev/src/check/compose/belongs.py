@@ -3,6 +3,7 @@ what is wrong, and ends with 1 where anything is."""
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import containers
@@ -87,6 +88,10 @@ def versions(repository, compose, dockerfile):
         yield f"Dockerfile: builds on {dockerfile.begins_from[0]}, the workspace wants Rust {rust}"
 
 
+def members(repository):
+    return tomllib.loads((repository / "Cargo.toml").read_text())["workspace"]["members"]
+
+
 def of_image(repository, compose, dockerfile):
     ignore = (repository / ".dockerignore").read_text().splitlines()
     for source in dockerfile.sources:
@@ -94,6 +99,10 @@ def of_image(repository, compose, dockerfile):
             yield f"Dockerfile: there is no {source} to copy"
         elif f"!{source}" not in ignore:
             yield f"Dockerfile: .dockerignore leaves out {source}"
+    # Cargo reads every member of the workspace, whatever is built.
+    for member in members(repository):
+        if member.split("/")[0] not in dockerfile.sources:
+            yield f"Dockerfile: does not copy {member}, a member of the workspace"
     for what, programs in (("builds", dockerfile.built), ("takes along", dockerfile.taken_along)):
         if set(programs) != PROGRAMS:
             yield f"Dockerfile: {what} {', '.join(programs)}; Passbook is {', '.join(sorted(PROGRAMS))}"

@@ -103,11 +103,12 @@ fn schema(workspace: &Workspace, args: &UpArgs, plan: &Plan, supervisor: &mut Su
     if plan.broker_forgets() {
         say::line("tansu", "keeps the log in memory only: when it ends, what is not settled is lost");
         let partitions = args.partitions;
-        supervisor.after_loss(Box::new(move || {
+        let make_topics = move || {
             let step = Step::begin("topics", "making them again");
             step.done(operator.make_topics(partitions)?);
-            Ok(super::dependants_of_a_forgetful_broker())
-        }));
+            Ok(())
+        };
+        supervisor.on_loss(lambda_local::all(), Box::new(make_topics));
     }
     Ok(())
 }

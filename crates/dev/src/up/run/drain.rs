@@ -19,7 +19,10 @@ pub(crate) fn stop_taking_requests(supervisor: &mut Supervisor) -> Result<()> {
 /// Waits, at most half a minute, until nothing accepted is unsettled; another Ctrl-C ends the wait. What is left then is
 /// in the log, and is settled after the next start.
 pub(crate) fn settle_the_rest(workspace: &Workspace, supervisor: &mut Supervisor) {
-    if ![lambda_local::NAME, lambda_local::POLLER].iter().any(|name| supervisor.is_running(name)) {
+    let reads_the_log = |supervisor: &Supervisor| {
+        [lambda_local::NAME, lambda_local::POLLER].iter().any(|name| supervisor.is_running(name))
+    };
+    if !reads_the_log(supervisor) {
         return;
     }
     let operator = Operator::new(workspace, &supervisor.file.brokers, &supervisor.file.mongo);
@@ -32,7 +35,8 @@ pub(crate) fn settle_the_rest(workspace: &Workspace, supervisor: &mut Supervisor
             Err(error) => format!("cannot tell what is left: {error:#}"),
         };
         step.doing(&left);
-        if supervisor.hurried_within(ASK_EVERY) || Instant::now() > deadline {
+        let is_over = Instant::now() > deadline || !reads_the_log(supervisor);
+        if supervisor.hurried_within(ASK_EVERY) || is_over {
             drop(step);
             return say::line("log", format!("{left}; they wait in the log for the next start"));
         }

@@ -9,7 +9,7 @@ fn security(set: &[(&str, &str)]) -> Security {
         let found = set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
         if name == "MSK_CLUSTER_ARN" { Some(ARN.to_owned()) } else { found }
     };
-    LogConfig::from_lookup(lookup).unwrap().security
+    variables::read_from(lookup, LogConfig::read).unwrap().security
 }
 
 async fn pick_from(answer: &'static str, set: &[(&str, &str)]) -> Result<String, FindError> {

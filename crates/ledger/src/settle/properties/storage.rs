@@ -35,7 +35,7 @@ impl Storage {
         let mut worksheet = self.read(batch);
         let outcomes = settle(&mut worksheet, batch.iter().cloned()).unwrap();
         self.clock = worksheet.clock();
-        self.write(worksheet.into_changes().unwrap());
+        self.write(worksheet.into_changes());
         outcomes
     }
 

@@ -62,6 +62,11 @@ fn every_mistake_names_its_field() {
         (format!(r#"{{"type":"withdrawal","account":"bob","amount":1,"currency":"EUR","request":"{ID}"}}"#), "request"),
         (format!(r#"{{"type":"release","account":"alice","amount":1,"request":"{ID}"}}"#), "amount"),
         (r#"{"type":"release","account":"alice"}"#.to_owned(), "request"),
+        (deposit(r#""account":"a","amount":1,"currency":"XXX""#), "currency"),
+        (deposit(r#""account":"a","amount":1,"currency":"XTS""#), "currency"),
+        (deposit(r#""account":"a","amount":1,"currency":"HRK""#), "currency"),
+        (deposit(r#""account":"a","amount":1,"currency":"EUR","request":null"#), "request"),
+        (deposit(&format!(r#""account":"a","amount":1,"currency":"EUR","{}":1"#, "x".repeat(300))), &"x".repeat(300)),
         (
             r#"{"type":"withdrawal_request","account":"a","amount":1,"currency":"EUR","expires_in_seconds":0}"#
                 .to_owned(),
@@ -72,6 +77,45 @@ fn every_mistake_names_its_field() {
         let fault = NewCommand::from_body(body.as_bytes()).expect_err(&body);
         assert_eq!(fault.field.as_deref(), Some(field), "{body}: {fault}");
         assert!(fault.detail.starts_with(field), "{body}: {fault}");
+    }
+}
+
+#[test]
+fn a_null_is_as_good_as_a_field_left_out() {
+    let held = |body: &str| matches!(action(body), Action::WithdrawalRequest { expires_in_seconds: 604_800, .. });
+    assert!(held(
+        r#"{"type":"withdrawal_request","account":"a","amount":1,"currency":"EUR","expires_in_seconds":null,"reference":null}"#
+    ));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let body = r#"{"type":"deposit","account":"alice","amount":5,"currency":"EUR"}"#;
+    assert_eq!(action(&format!("\u{feff}{body}")), Action::Deposit(euros(5)));
+    let utf_16: Vec<u8> = format!("\u{feff}{body}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let fault = NewCommand::from_body(&utf_16).unwrap_err();
+    assert_eq!(fault.detail, "the body is not UTF-8 from byte 0 on; send JSON in UTF-8");
+}
+
+#[test]
+fn an_account_in_a_withdrawn_currency_may_be_emptied_but_not_filled() {
+    let of = |kind: &str| format!(r#"{{"type":"{kind}","account":"a","amount":1,"currency":"HRK"}}"#);
+    let fault = NewCommand::from_body(of("deposit").as_bytes()).unwrap_err();
+    assert_eq!(fault.detail, "currency: HRK is withdrawn and takes no deposits; EUR has taken its place");
+    assert!(matches!(action(&of("withdrawal")), Action::Withdrawal(_)));
+    assert!(matches!(action(&of("withdrawal_request")), Action::WithdrawalRequest { .. }));
+}
+
+#[test]
+fn a_fault_is_short_whatever_was_sent() {
+    let long = "é".repeat(30_000);
+    for body in [
+        format!(r#"{{"type":"{long}","account":"a"}}"#),
+        format!(r#"{{"type":"deposit","account":"a","amount":1,"currency":"EUR","{long}":1}}"#),
+    ] {
+        let fault = NewCommand::from_body(body.as_bytes()).unwrap_err();
+        let lengths = [fault.field.unwrap_or_default(), fault.detail].map(|text| text.chars().count());
+        assert!(lengths.into_iter().all(|length| length <= crate::reason::LONGEST_REASON), "{lengths:?}");
     }
 }
 
@@ -88,7 +132,7 @@ fn the_bound_of_an_amount_is_told_however_far_beyond_it_is() {
 
 #[test]
 fn a_body_that_is_no_object_is_refused_whole() {
-    for body in [&b""[..], b"[]", b"7", b"{", b"{\"type\":\"\xff\"}", b"{} {}", b"null"] {
+    for body in [&b""[..], b"[]", b"7", b"{", b"{\"type\":\"\xff\"}", b"{} {}", b"null", b"\xef\xbb\xbf"] {
         let fault = NewCommand::from_body(body).unwrap_err();
         assert_eq!(fault.field, None);
         assert!(fault.detail.starts_with("the body "), "{fault}");

@@ -1,0 +1,18 @@
+//! Another checkout of this repository, and its own `cargo dev`.
+
+use crate::prepare::build;
+use crate::workspace::Workspace;
+use std::path::Path;
+use std::process::Command;
+
+/// `cargo dev` of that checkout, with a target directory of its own. It is told nothing of where it is started from; what
+/// .cargo/config.toml sets, it sets itself.
+pub(crate) fn dev(workspace: &Workspace, checkout: &Path, words: &[&str]) -> Command {
+    let mut cargo = build::cargo(workspace);
+    cargo.current_dir(checkout).env(build::TARGET, checkout.join("target"));
+    for name in ["PASSBOOK_NO_BUILD", "PASSBOOK_ROOT", "PASSBOOK_DATA", "C_INCLUDE_PATH", "CFLAGS"] {
+        cargo.env_remove(name);
+    }
+    cargo.arg("dev").args(words);
+    cargo
+}
