@@ -28,11 +28,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a process that runs; a zombie does not.
+    /// Of a process that runs. A zombie does not, unless other threads of it do: those still hold its files and ports.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let runs = !matches!(*fields.first()?, "Z" | "X");
+        let threads: u32 = fields.get(17)?.parse().ok()?;
+        let runs = !matches!(*fields.first()?, "Z" | "X") || threads > 1;
         runs.then_some(Self { pid, started: fields.get(19)?.parse().ok()? })
     }
 

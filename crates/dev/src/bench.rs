@@ -2,7 +2,9 @@
 
 mod drain;
 mod node;
+mod own_stack;
 mod path;
+mod runtime;
 mod start;
 mod wrk;
 

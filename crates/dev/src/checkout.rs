@@ -2,8 +2,15 @@
 
 use crate::prepare::build;
 use crate::workspace::Workspace;
-use std::path::Path;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What `--against` names.
+pub(crate) fn against(checkout: &Path) -> Result<PathBuf> {
+    fs::canonicalize(checkout).with_context(|| format!("--against {}", checkout.display()))
+}
 
 /// `cargo dev` of that checkout, with a target directory of its own. It is told nothing of where it is started from; what
 /// .cargo/config.toml sets, it sets itself.

@@ -31,9 +31,8 @@ impl Identity {
         Self::of(std::process::id())
     }
 
-    /// A zombie has ended; only its parent has not yet noticed.
     pub(crate) fn is_alive(self) -> bool {
-        read_stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
+        read_stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.is_over())
     }
 
     pub(crate) fn signal(self, signal: Signal) {
@@ -49,7 +48,16 @@ struct Stat {
     state: char,
     group: u32,
     cpu_ticks: u64,
+    threads: u64,
     started: u64,
+}
+
+impl Stat {
+    /// A zombie has ended, and only its parent has not yet noticed; but one whose other threads still run is only about
+    /// to end: they hold its files and its ports until the last of them is gone.
+    fn is_over(self) -> bool {
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
+    }
 }
 
 fn read_stat(pid: u32) -> Option<Stat> {
@@ -64,6 +72,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         state: fields.first()?.chars().next()?,
         group: u32::try_from(number(2)?).ok()?,
         cpu_ticks: number(11)? + number(12)?,
+        threads: number(17)?,
         started: number(19)?,
     })
 }
@@ -80,7 +89,7 @@ pub(crate) fn every_pid() -> Vec<u32> {
 
 /// The living processes of a process group; zombies do not count.
 pub(crate) fn group_members(group: u32) -> Vec<u32> {
-    let is_member = |pid: &u32| read_stat(*pid).is_some_and(|stat| stat.group == group && stat.state != 'Z');
+    let is_member = |pid: &u32| read_stat(*pid).is_some_and(|stat| stat.group == group && !stat.is_over());
     every_pid().into_iter().filter(is_member).collect()
 }
 
@@ -149,7 +158,19 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let line = "42 (a (b) c) S 1 77 77 0 -1 4194560 9 0 0 0 12 30 0 0 20 0 1 0 555 1000 10 0 0";
-        assert_eq!(parse_stat(line), Some(Stat { state: 'S', group: 77, cpu_ticks: 42, started: 555 }));
+        assert_eq!(parse_stat(line), Some(Stat { state: 'S', group: 77, cpu_ticks: 42, threads: 1, started: 555 }));
+    }
+
+    #[test]
+    fn a_zombie_is_over_once_no_other_thread_of_it_runs() {
+        let is_over = |state: char, threads: u8| {
+            let line =
+                format!("42 (a) {state} 1 77 77 0 -1 4194560 9 0 0 0 12 30 0 0 20 0 {threads} 0 555 1000 10 0 0");
+            parse_stat(&line).unwrap().is_over()
+        };
+        assert!(is_over('Z', 1));
+        assert!(!is_over('Z', 2), "the other thread still holds the ports");
+        assert!(!is_over('S', 1));
     }
 
     #[test]

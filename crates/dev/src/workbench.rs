@@ -16,7 +16,7 @@ use crate::say::Step;
 use crate::stack::StackFile;
 use crate::supervise::{Events, Supervisor};
 use crate::workspace::{StackDir, Workspace};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -29,6 +29,8 @@ use tempfile::TempDir;
 const STACKS_END_WITHIN: Duration = Duration::from_secs(180);
 /// A killed process goes as soon as the kernel has closed what it had open.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks at what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) struct Workbench {
     supervisor: Supervisor,
@@ -178,6 +180,18 @@ impl Workbench {
     /// An error when a signal comes meanwhile.
     pub(crate) fn pause(&mut self, wait: Duration) -> Result<()> {
         if self.supervisor.asked_within(wait) { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Asks again and again until there is an answer; an error when there is none in time, or when a signal comes.
+    pub(crate) fn until<T>(&mut self, within: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(found) = ask()? {
+                return Ok(found);
+            }
+            ensure!(Instant::now() < deadline, "waited {} s", within.as_secs());
+            self.pause(LOOK_EVERY)?;
+        }
     }
 
     /// For when what works here cannot be ended in order.

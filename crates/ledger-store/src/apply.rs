@@ -139,7 +139,7 @@ impl<B: Books> Store<B> {
 }
 
 /// Does it in a task of its own, which ends its transactions even when the time has come: one that is only dropped would keep
-/// its locks until the server gives it up, a minute later. Nothing once the time has come.
+/// its locks until the server gives it up, by default a minute later. Nothing once the time has come.
 async fn in_a_task<T: Send + 'static>(deadline: Instant, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     match timeout_at(deadline, tokio::spawn(work)).await {
         Ok(Ok(done)) => Some(done),

@@ -50,6 +50,10 @@ pub trait Reading: Send + Sync {
         until: Instant,
     ) -> impl Future<Output = Result<Lookup, StoreError>> + Send;
 
+    /// Whether commands of a partition are being settled just now, as far as those who wait have seen. Whoever waits for
+    /// one that has just been accepted then waits for milliseconds. Asks the store nothing.
+    fn is_settling(&self, partition: Partition) -> bool;
+
     fn account(&self, id: &AccountId) -> impl Future<Output = Result<Option<AccountView>, StoreError>> + Send;
 
     /// Up to `limit` (at most [`MAX_STATEMENT_LIMIT`]) outcomes of an account, the newest first: those with a sequence

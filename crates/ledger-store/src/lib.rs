@@ -8,9 +8,9 @@
 //! Collections, each with a module of its own under `shape`: `accounts` (with the contra accounts), `pages`, `keys`,
 //! `fences`, `unbooked` (outcomes for accounts that do not exist) and `dead_letters`.
 //!
-//! Promises: what one transaction applies becomes visible whole or not at all, with the fences that say so; a batch delivered again
-//! changes nothing and gets the outcomes of the first time; a log that is not the one applied so far is a fault, never
-//! skipped.
+//! Promises: what one transaction applies becomes visible whole or not at all, with the fences that say so; a batch delivered
+//! again changes nothing and gets the outcomes of the first time; a log that is not the one applied so far is a fault,
+//! never skipped.
 //!
 //! Bounds: a transaction writes about 4 MB and reads at most 16 MB of accounts, one update per distinct account (its round
 //! trips stand in `apply::attempt`); `apply` ends by its deadline; reads hold one page of entries, or as many as were asked for.

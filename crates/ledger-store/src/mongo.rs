@@ -156,6 +156,10 @@ impl Reading for MongoStore {
         }
     }
 
+    fn is_settling(&self, partition: Partition) -> bool {
+        self.books.watch.has_just_moved(partition)
+    }
+
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
         self.books.ask()?.read_account(id).await
     }

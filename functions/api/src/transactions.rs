@@ -39,7 +39,7 @@ pub(crate) async fn accept<L: CommandLog, R: Reading>(
     let appended = append(door, &command, &headers).await;
     let id = appended.map_err(|error| append_problem(&error, &command))?;
     let Some(asked) = preferred_wait(&headers) else { return Ok(accepted(&id)) };
-    let wait = door.waits.begin();
+    let wait = door.waits.begin(|| door.accounts.is_settling(id.position.partition()));
     let outcome = wait.of(outcome_in_time(door, &id, arrived + asked)).await.flatten();
     // Who was not let wait so long is not told that he did.
     let is_applied = outcome.is_some() || wait.is_whole();
@@ -60,7 +60,8 @@ pub(crate) async fn show<L: CommandLog, R: Reading>(
     let Some(asked) = wait else { return budget::read(told(door, &id, door.accounts.transaction(&id))).await };
     let until = Instant::now() + asked;
     let waiting = budget::wait(until, told(door, &id, door.accounts.await_outcome(&id, until)));
-    match door.waits.begin().of(waiting).await {
+    // Whether a command of this id is about to come, nobody knows.
+    match door.waits.begin(|| false).of(waiting).await {
         Some(answer) => answer,
         // What is known now.
         None => budget::read(told(door, &id, door.accounts.transaction(&id))).await,

@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 const OTHER: &str = "lambda-local-2";
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_secs(60);
 const REQUESTS: u32 = 20_000;
 const AT_ONCE: u32 = 150;
 /// What one environment of `api` takes at once, in template.yaml.

@@ -11,8 +11,8 @@ use system_tests::{Load, Stack, Tally, operator, process, wait_until};
 
 use crate::shared::SHAKEN;
 
-/// MongoDB leaves the transaction of a settler that was killed alone for a minute, and what it has locked waits for that.
-const SETTLED_WITHIN: Duration = Duration::from_secs(120);
+/// What the transaction of a killed settler has locked stays so for 15 to 23 seconds (`transactionLifetimeLimitSeconds`).
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!(

@@ -6,42 +6,29 @@
 //! programs of another checkout drain the same stores, in turns.
 
 use super::DrainArgs;
+use super::runtime::{Runtime, Which};
 use super::wrk::{Counted, Load};
+use crate::checkout;
 use crate::load::cost::Meter;
 use crate::operator::{Lag, Operator};
-use crate::part::Probe;
-use crate::part::lambda_local::{self, Parameters, url, words_of_start};
+use crate::part::lambda_local::Parameters;
 use crate::prepare::build;
-use crate::process::{Identity, signal_process};
 use crate::say::thousands;
-use crate::stack::{PartRecord, StackFile};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::Signal;
-use std::fs;
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: u16 = 8;
 const CALLERS: u16 = 64;
 /// A run of wrk while the log is being filled.
 const SLICE_SECONDS: u16 = 2;
-const READY_WITHIN: Duration = Duration::from_secs(60);
 const DRAINED_WITHIN: Duration = Duration::from_secs(600);
-/// Between two looks at the log.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whose programs drain.
 struct Side {
     name: &'static str,
     workspace: Workspace,
-}
-
-/// A lambda-local that runs one function.
-struct Runtime {
-    child: Child,
-    url: String,
 }
 
 /// What came of one run.
@@ -54,8 +41,7 @@ struct Run {
 pub(super) fn run(workspace: &Workspace, args: &DrainArgs, bench: &mut Workbench) -> Result<()> {
     let mut sides = vec![Side { name: "this", workspace: workspace.clone() }];
     if let Some(checkout) = &args.against {
-        let root = fs::canonicalize(checkout).with_context(|| format!("--against {}", checkout.display()))?;
-        let workspace = Workspace::at(root);
+        let workspace = Workspace::at(checkout::against(checkout)?);
         build::release(&workspace)?;
         sides.push(Side { name: "against", workspace });
     }
@@ -63,7 +49,7 @@ pub(super) fn run(workspace: &Workspace, args: &DrainArgs, bench: &mut Workbench
     let operator = Operator::new(workspace, &brokers, &mongo);
     operator.make_topics(PARTITIONS)?;
     let parameters = Parameters { brokers, mongo, one_request_per_environment: false, env: Vec::new() };
-    let door = Runtime::start(&sides[0], "api", &parameters, bench)?;
+    let door = sides[0].start("api", &parameters, bench)?;
     let result = measure_all(args, &sides, &parameters, &operator, &door, bench);
     door.stop(bench)?;
     result
@@ -109,7 +95,7 @@ fn fill(commands: u64, accounts: u32, operator: &Operator, door: &Runtime, bench
 
 fn drain(side: &Side, parameters: &Parameters, operator: &Operator, bench: &mut Workbench) -> Result<Run> {
     let full = operator.lag()?.lag;
-    let settler = Runtime::start(side, "settler", parameters, bench)?;
+    let settler = side.start("settler", parameters, bench)?;
     let meter = Meter::start(&settler.beside(bench)?);
     let drained = watch(full, operator, bench);
     let cost = meter.stop();
@@ -122,54 +108,20 @@ fn drain(side: &Side, parameters: &Parameters, operator: &Operator, bench: &mut 
 /// How many were settled from when the first were, and in which time.
 fn watch(full: u64, operator: &Operator, bench: &mut Workbench) -> Result<(u64, Duration)> {
     let began = Instant::now();
-    let mut first = None;
-    loop {
-        let Lag { lag, .. } = operator.lag()?;
-        let now = Instant::now();
-        let (from, since) = *first.get_or_insert((lag, now));
-        if from == full {
-            // Nothing yet: the next look is the first.
-            first = None;
-        }
-        if lag == 0 {
-            return Ok(if from == 0 { (full, now - began) } else { (from, now - since) });
-        }
-        ensure!(now - began < DRAINED_WITHIN, "{lag} of {full} commands were not settled in time");
-        bench.pause(LOOK_EVERY)?;
+    let has_begun = |operator: &Operator| operator.lag().map(|Lag { lag, .. }| Some(lag).filter(|lag| *lag < full));
+    let from = bench.until(DRAINED_WITHIN, || has_begun(operator)).context("nothing was settled")?;
+    if from == 0 {
+        return Ok((full, began.elapsed()));
     }
+    let since = Instant::now();
+    let is_drained = |operator: &Operator| operator.lag().map(|Lag { lag, .. }| (lag == 0).then_some(()));
+    bench.until(DRAINED_WITHIN, || is_drained(operator)).context("the log was not settled in time")?;
+    Ok((from, since.elapsed()))
 }
 
-impl Runtime {
-    fn start(side: &Side, function: &str, parameters: &Parameters, bench: &mut Workbench) -> Result<Self> {
-        let logs = bench.place().join(format!("logs-{function}-{}", side.name));
-        fs::create_dir_all(&logs)?;
-        let (port, binaries) = (bench.free_port()?, side.workspace.binaries());
-        let mut command = Command::new(side.workspace.binary("lambda-local"));
-        command
-            .args(words_of_start(&side.workspace, port, &binaries, &logs, parameters))
-            .args(["--function", function]);
-        let output = fs::File::options().create(true).append(true).open(logs.join("lambda-local.log"))?;
-        command.stderr(output.try_clone()?).stdout(output);
-        let runtime = Self { child: bench.spawn(&mut command)?, url: url(port) };
-        let (probe, deadline) = (Probe::Http(format!("{}/health", runtime.url)), Instant::now() + READY_WITHIN);
-        while !probe.answers() {
-            ensure!(Instant::now() < deadline, "lambda-local is not ready; its log is in {}", logs.display());
-            bench.pause(LOOK_EVERY)?;
-        }
-        Ok(runtime)
-    }
-
-    /// This one among the stores, for a meter.
-    fn beside(&self, bench: &Workbench) -> Result<StackFile> {
-        let mut file = bench.file().clone();
-        let process = Identity::of(self.child.id()).context("lambda-local has ended by itself")?;
-        let name = lambda_local::NAME.to_owned();
-        file.parts.push(PartRecord { name, process: Some(process), address: self.url.clone(), log: None });
-        Ok(file)
-    }
-
-    fn stop(mut self, bench: &mut Workbench) -> Result<()> {
-        signal_process(self.child.id(), Signal::SIGTERM);
-        bench.await_child(&mut self.child).map(drop)
+impl Side {
+    fn start(&self, function: &str, parameters: &Parameters, bench: &mut Workbench) -> Result<Runtime> {
+        let (workspace, logs) = (&self.workspace, format!("{function}-{}", self.name));
+        Runtime::start(Which { workspace, binaries: &workspace.binaries(), function, parameters, logs: &logs }, bench)
     }
 }

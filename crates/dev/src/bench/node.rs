@@ -6,7 +6,7 @@
 //! accepts, and its run is over when all of it is settled. Node settles nothing.
 
 use super::NodeArgs;
-use crate::checkout::dev;
+use super::own_stack::OwnStack;
 use crate::load::ab::{Counted, Run};
 use crate::load::cost::{Cost, Meter};
 use crate::load::{ab, settled};
@@ -15,10 +15,10 @@ use crate::part::{Probe, nginx};
 use crate::prepare::machine;
 use crate::process::{Identity, signal_process};
 use crate::say::{self, Step, thousands};
-use crate::stack::{self, PartRecord, StackFile};
+use crate::stack::{PartRecord, StackFile};
 use crate::workbench::Workbench;
-use crate::workspace::{StackDir, Workspace};
-use anyhow::{Result, ensure};
+use crate::workspace::Workspace;
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -43,17 +43,10 @@ struct Measured {
 }
 
 pub(super) fn run(workspace: &Workspace, args: &NodeArgs, bench: &mut Workbench) -> Result<()> {
-    let dir = StackDir::at(bench.place().join("passbook"));
-    let data = dir.root().display().to_string();
-    let words = ["up", "--detach", "--no-build", "--port", "0", "--data", &data];
-    let mut up = bench.spawn(&mut dev(workspace, workspace.root(), &words))?;
-    ensure!(bench.await_child(&mut up)?.success(), "`cargo dev up` failed");
-    let result = beside(workspace, args, &stack::running(&dir)?, bench);
-    let down = bench.spawn(&mut dev(workspace, workspace.root(), &["down", "--data", &data]))?.wait()?;
-    result.and_then(|()| {
-        ensure!(down.success(), "`cargo dev down` failed");
-        Ok(())
-    })
+    let stack = OwnStack::of(workspace.root(), "passbook", bench);
+    let result = stack.up(workspace, bench).and_then(|()| beside(workspace, args, &stack.file()?, bench));
+    let ended = stack.down(workspace, bench);
+    result.and(ended)
 }
 
 fn beside(workspace: &Workspace, args: &NodeArgs, passbook: &StackFile, bench: &mut Workbench) -> Result<()> {
@@ -97,12 +90,9 @@ fn start(place: &Path, passbook: &StackFile, node: &mut Vec<Child>, bench: &mut 
         command.env("NODE_ENV", "production").stderr(output.try_clone()?).stdout(output);
         node.push(bench.spawn(&mut command)?);
         let probe = Probe::Http(format!("http://127.0.0.1:{port}/lambda-url/api/health"));
-        let deadline = Instant::now() + READY_WITHIN;
-        while !probe.answers() {
-            let said = || fs::read_to_string(&log).unwrap_or_default();
-            ensure!(Instant::now() < deadline, "node does not answer: {}", said());
-            bench.pause(Duration::from_millis(50))?;
-        }
+        bench
+            .until(READY_WITHIN, || Ok(probe.answers().then_some(())))
+            .with_context(|| format!("node does not answer: {}", fs::read_to_string(&log).unwrap_or_default()))?;
         ports.push(port);
     }
     Ok(ports)

@@ -7,18 +7,16 @@
 //! command is in the log, and the run is over when all of it is settled, too.
 
 use super::PathArgs;
+use super::own_stack::OwnStack;
 use super::wrk::{Counted, Load};
-use crate::checkout::dev;
+use crate::checkout;
 use crate::load::cost::{Cost, Meter};
 use crate::load::settled;
 use crate::operator::Operator;
 use crate::say::thousands;
-use crate::stack::{self, StackFile};
 use crate::workbench::Workbench;
-use crate::workspace::{StackDir, Workspace};
-use anyhow::{Context, Result, ensure};
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::workspace::Workspace;
+use anyhow::{Result, ensure};
 use std::time::Instant;
 
 /// How long a caller waits who does: as long as anybody may.
@@ -28,8 +26,7 @@ const ACCOUNTS: u32 = 1_000;
 /// A stack that is measured.
 struct Side {
     name: &'static str,
-    checkout: PathBuf,
-    dir: StackDir,
+    stack: OwnStack,
 }
 
 /// A measure: so many callers, who wait for the outcome or do not.
@@ -49,43 +46,15 @@ struct Run {
 }
 
 pub(super) fn run(workspace: &Workspace, args: &PathArgs, bench: &mut Workbench) -> Result<()> {
-    let mut sides = vec![side("this", workspace.root(), bench)?];
+    let mut sides = vec![Side { name: "this", stack: OwnStack::of(workspace.root(), "this", bench) }];
     if let Some(checkout) = &args.against {
-        sides.push(side("against", checkout, bench)?);
+        let stack = OwnStack::of(&checkout::against(checkout)?, "against", bench);
+        sides.push(Side { name: "against", stack });
     }
-    let result = start(workspace, &sides, bench).and_then(|()| measure_all(workspace, args, &sides, bench));
-    let ended: Vec<_> = sides.iter().map(|side| down(workspace, side, bench)).collect();
+    let started: Result<()> = sides.iter().try_for_each(|side| side.stack.up(workspace, bench));
+    let result = started.and_then(|()| measure_all(workspace, args, &sides, bench));
+    let ended: Vec<_> = sides.iter().map(|side| side.stack.down(workspace, bench)).collect();
     result.and_then(|()| ended.into_iter().collect())
-}
-
-fn down(workspace: &Workspace, side: &Side, bench: &Workbench) -> Result<()> {
-    let ended = bench.spawn(&mut dev(workspace, &side.checkout, &["down", "--data", &side.data()]))?.wait()?;
-    ensure!(ended.success(), "`cargo dev down` failed in {}", side.checkout.display());
-    Ok(())
-}
-
-fn side(name: &'static str, checkout: &Path, bench: &Workbench) -> Result<Side> {
-    let checkout = fs::canonicalize(checkout).with_context(|| format!("--against {}", checkout.display()))?;
-    Ok(Side { name, checkout, dir: StackDir::at(bench.place().join(name)) })
-}
-
-impl Side {
-    fn data(&self) -> String {
-        self.dir.root().display().to_string()
-    }
-
-    fn file(&self) -> Result<StackFile> {
-        stack::running(&self.dir)
-    }
-}
-
-fn start(workspace: &Workspace, sides: &[Side], bench: &mut Workbench) -> Result<()> {
-    for side in sides {
-        let words = ["up", "--detach", "--port", "0", "--data", &side.data()];
-        let mut up = bench.spawn(&mut dev(workspace, &side.checkout, &words))?;
-        ensure!(bench.await_child(&mut up)?.success(), "`cargo dev up` failed in {}", side.checkout.display());
-    }
-    Ok(())
 }
 
 fn measure_all(workspace: &Workspace, args: &PathArgs, sides: &[Side], bench: &mut Workbench) -> Result<()> {
@@ -126,7 +95,7 @@ fn measure_once(
     seconds: u16,
     bench: &mut Workbench,
 ) -> Result<Run> {
-    let file = side.file()?;
+    let file = side.stack.file()?;
     let meter = Meter::start(&file);
     let wait_seconds = if measure.waits { WAIT_SECONDS } else { 0 };
     let url = format!("{}/transaction", file.url);

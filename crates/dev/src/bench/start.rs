@@ -5,21 +5,20 @@
 //! and answers. Its own REPORT line says how long that took, as AWS's does; then the process is killed, for the next.
 
 use super::StartArgs;
+use super::runtime::{Runtime, Which};
 use crate::http;
 use crate::operator::Operator;
-use crate::part::Probe;
-use crate::part::lambda_local::{Parameters, url, words_of_start};
+use crate::part::lambda_local::Parameters;
 use crate::process::{resident_bytes, signal_process};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fmt::{Display, Formatter};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -91,36 +90,22 @@ fn measure(
     bench: &mut Workbench,
 ) -> Result<Vec<Start>> {
     let event: Value = serde_json::from_str(&fs::read_to_string(workspace.file("events").join(event))?)?;
-    let logs = bench.place().join(format!("logs-{function}"));
-    fs::create_dir_all(&logs)?;
-    let port = bench.free_port()?;
-    let mut command = Command::new(workspace.binary("lambda-local"));
-    command.args(words_of_start(workspace, port, binaries, &logs, parameters)).args(["--function", function]);
-    let output = fs::File::create(logs.join("lambda-local.log"))?;
-    command.stderr(output.try_clone()?).stdout(output);
-    let mut child = bench.spawn(&mut command)?;
-    let place = Place { url: url(port), function: function.to_owned(), log: logs.join(format!("{function}.log")) };
-    let starts = place.await_ready(bench).and_then(|()| (0..runs).map(|_| place.start_once(&event, bench)).collect());
-    signal_process(child.id(), Signal::SIGTERM);
-    bench.await_child(&mut child)?;
+    let runtime = Runtime::start(Which { workspace, binaries, function, parameters, logs: function }, bench)?;
+    let place = Place { runtime: &runtime, function };
+    let starts = (0..runs).map(|_| place.start_once(&event, bench)).collect();
+    runtime.stop(bench)?;
     starts
 }
 
 /// One function under lambda-local.
-struct Place {
-    url: String,
-    function: String,
-    log: PathBuf,
+struct Place<'a> {
+    runtime: &'a Runtime,
+    function: &'a str,
 }
 
-impl Place {
-    fn await_ready(&self, bench: &mut Workbench) -> Result<()> {
-        let probe = Probe::Http(format!("{}/health", self.url));
-        self.wait(bench, "lambda-local is not ready", || Ok(probe.answers().then_some(())))
-    }
-
+impl Place<'_> {
     fn start_once(&self, event: &Value, bench: &mut Workbench) -> Result<Start> {
-        let url = format!("{}/2015-03-31/functions/{}/invocations", self.url, self.function);
+        let url = format!("{}/2015-03-31/functions/{}/invocations", self.runtime.url, self.function);
         let logged = self.log().len();
         let answer = http::post_within(&url, event, WITHIN)?;
         ensure!(answer.get("errorType").is_none(), "{} failed: {answer}", self.function);
@@ -135,27 +120,19 @@ impl Place {
 
     /// Nothing before the first invocation.
     fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        fs::read_to_string(&self.runtime.log).unwrap_or_default()
     }
 
     /// The process of the one environment.
     fn pid(&self) -> Result<Option<u32>> {
-        let status = http::get(&format!("{}/status", self.url))?;
+        let status = http::get(&format!("{}/status", self.runtime.url))?;
         let pid = status.pointer("/functions/0/environments/0/pid").and_then(Value::as_u64);
         pid.map(u32::try_from).transpose().context("a process id")
     }
 
-    fn wait<T>(&self, bench: &mut Workbench, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        let deadline = Instant::now() + WITHIN;
-        loop {
-            if let Some(found) = ask()? {
-                return Ok(found);
-            }
-            if Instant::now() > deadline {
-                bail!("{}: {what}; its log is {}", self.function, self.log.display());
-            }
-            bench.pause(Duration::from_millis(20))?;
-        }
+    fn wait<T>(&self, bench: &mut Workbench, what: &str, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let log = self.runtime.log.display();
+        bench.until(WITHIN, ask).with_context(|| format!("{}: {what}; its log is {log}", self.function))
     }
 }
 

@@ -41,6 +41,10 @@ pub(crate) fn part_with_cache(program: PathBuf, port: u16, data: &Path, cache_gb
         // Statistics gathered every second, read by nobody here.
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
+        // The transaction of a settler that was killed keeps its accounts locked for so many seconds, and up to half as many
+        // more. The default is 60; ours take a fraction of a second.
+        "--setParameter",
+        "transactionLifetimeLimitSeconds=15",
         "--slowms",
         "1000",
     ];

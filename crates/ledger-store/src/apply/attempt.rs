@@ -134,9 +134,9 @@ impl<B: Books> Store<B> {
         let judged = shares.iter().zip(&fences).map(|(share, fence)| self.judge(share, fence.as_ref()));
         let continuations = judged.collect::<Result<Vec<_>, _>>()?;
         let portions: Vec<_> = shares.iter().zip(continuations).map(Portion::of).collect();
-        let unchanged = portions.iter().filter(|portion| portion.decided.is_empty());
-        unchanged.for_each(|portion| portion.share.task.changes_nothing());
-        if portions.iter().all(|portion| portion.decided.is_empty()) {
+        let unchanged: Vec<_> = portions.iter().filter(|portion| portion.decided.is_empty()).collect();
+        unchanged.iter().for_each(|portion| portion.share.task.changes_nothing());
+        if unchanged.len() == portions.len() {
             self.meter.lap(Step::Read, mark);
             let nothing = |portion: Portion<'_>| Done { continuation: portion.continuation, applied: Vec::new() };
             return Ok(portions.into_iter().map(nothing).collect());

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ledger::{AccountId, Partition};
 
-use crate::batch::{Content, PartitionBatch};
+use crate::batch::{LogRecord, PartitionBatch};
 use crate::fence::run_length;
 use crate::prefix::PrefixSize;
 
@@ -24,11 +24,7 @@ pub(super) fn fit_one_transaction<'a>(batches: impl IntoIterator<Item = (&'a Par
         if bytes > MOST_BYTES_TOGETHER || !is_whole || !partitions.insert(batch.partition) {
             return false;
         }
-        let accounts = batch.records.iter().filter_map(|record| match &record.content {
-            Content::Command(command) => Some(&command.account),
-            Content::Unreadable { .. } => None,
-        });
-        for account in accounts {
+        for account in batch.records.iter().filter_map(LogRecord::account) {
             if *owners.entry(account).or_insert(batch.partition) != batch.partition {
                 return false;
             }
@@ -42,7 +38,7 @@ mod tests {
     use ledger::{Action, Amount, COMMANDS, Command, Money, Position, Timestamp};
 
     use super::*;
-    use crate::batch::LogRecord;
+    use crate::batch::Content;
 
     fn batch(partition: Partition, account: &str, offsets: impl IntoIterator<Item = u64>) -> PartitionBatch {
         let recorded_at = Timestamp::from_epoch_ms(0);

@@ -32,6 +32,11 @@ impl Reading for MemoryStore {
         }
     }
 
+    /// Whoever applies to these books does so at once.
+    fn is_settling(&self, _: Partition) -> bool {
+        true
+    }
+
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {
         let state = self.books.readable()?;
         let view = state.accounts.get(id).and_then(|kept| {

@@ -36,6 +36,8 @@ use crate::shape::{FENCES, read_fence};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// For how long a look that failed speaks for the store, when nobody has looked since.
 const SIT_OUT: Duration = Duration::from_secs(1);
+/// How long a fence that has moved counts as moving: longer than any pause between two looks.
+const JUST: Duration = Duration::from_millis(250);
 
 /// Cheap to clone; clones watch together.
 #[derive(Debug, Clone)]
@@ -63,11 +65,22 @@ struct Seen {
     /// How often they have been looked at, in vain too.
     looks: u64,
     fences: Fences,
+    /// When a fence was last seen elsewhere than at the look before.
+    moved_at: HashMap<Partition, Instant>,
     /// Why the last look saw nothing, and when.
     failure: Option<(StoreError, Instant)>,
 }
 
 impl Seen {
+    /// A fence that was not seen before has not moved.
+    fn note_what_moved(&mut self, now: &Fences, at: Instant) {
+        for (partition, place) in &now.places {
+            if self.fences.places.get(partition).is_some_and(|before| before != place) {
+                self.moved_at.insert(*partition, at);
+            }
+        }
+    }
+
     /// The failure of a look after so many.
     fn failure_since(&self, looks: u64) -> Option<StoreError> {
         self.failure.as_ref().filter(|_| self.looks > looks).map(|(failure, _)| failure.clone())
@@ -121,6 +134,12 @@ impl FenceWatch {
         }
     }
 
+    /// Whether the fence of a partition was seen to move, and no later look has failed.
+    pub(super) fn has_just_moved(&self, partition: Partition) -> bool {
+        let seen = self.0.seen.borrow();
+        seen.failure.is_none() && seen.moved_at.get(&partition).is_some_and(|moved_at| moved_at.elapsed() < JUST)
+    }
+
     /// Why it is in vain to ask the store anything, where a look has just shown it; somebody looks again, then.
     pub(super) fn known_away(&self) -> Option<StoreError> {
         let has_failed = self.0.seen.borrow().failure.is_some();
@@ -171,6 +190,7 @@ impl Shared {
             match looked {
                 Ok(fences) => {
                     have_moved = fences != seen.fences;
+                    seen.note_what_moved(&fences, Instant::now());
                     (seen.fences, seen.failure) = (fences, None);
                 }
                 Err(failure) => seen.failure = Some((failure, Instant::now())),
@@ -207,4 +227,27 @@ impl Shared {
 fn too_late() -> StoreError {
     let reason = format!("no answer within {} s", PATIENCE.as_secs());
     DriverError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, reason)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fences(offsets: &[(Partition, u64)]) -> Fences {
+        let place = |(partition, next_offset): &(Partition, u64)| {
+            (*partition, Reached { generation: 1, next_offset: *next_offset, partitions: None })
+        };
+        Fences { places: offsets.iter().map(place).collect(), are_begun: true }
+    }
+
+    #[test]
+    fn a_fence_moves_when_it_is_seen_elsewhere_than_before() {
+        let mut seen = Seen::default();
+        let at = Instant::now();
+        for now in [fences(&[(0, 5), (1, 5)]), fences(&[(0, 5), (1, 6), (2, 1)])] {
+            seen.note_what_moved(&now, at);
+            seen.fences = now;
+        }
+        assert_eq!(seen.moved_at.keys().collect::<Vec<_>>(), [&1]);
+    }
 }

@@ -165,7 +165,7 @@ async fn books_that_cannot_be_read_keep_no_command_out() {
 async fn who_finds_no_place_to_wait_is_answered_at_once() {
     let counter = Counter::new();
     // One place, and somebody has it.
-    let place = counter.door.waits.begin();
+    let place = counter.door.waits.begin(|| false);
     let began = Instant::now();
     let accepted = counter.send(post_and_wait(&deposit("alice", 5), 8)).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED);
