@@ -8,14 +8,15 @@ mod runtime;
 mod start;
 mod wrk;
 
+use crate::checkout;
 use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 /// What `large` leaves MongoDB.
 const SMALL_CACHE_GB: &str = "0.5";
@@ -30,6 +31,9 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Entries a second that `settler` settles: one account and 10,000, batches of 100, 1,000 and 5,000
     Settle {
+        /// Another checkout of this repository, whose benchmark runs after this one's; it is built first
+        #[arg(long, value_name = "CHECKOUT")]
+        against: Option<PathBuf>,
         /// Passed on to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -129,13 +133,10 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
     build::release(workspace)?;
     let mut bench = Workbench::new()?;
     let result = match &args.what {
-        What::Settle { args } => {
-            let mongo = bench.mongod(workspace)?;
-            on_mongod(workspace, "settle", &mongo, args, &mut bench)
-        }
+        What::Settle { against, args } => settle(workspace, against.as_deref(), args, &mut bench).map(exit::when),
         What::Large { args } => {
             let mongo = bench.mongod_with_cache(workspace, SMALL_CACHE_GB)?;
-            on_mongod(workspace, "large", &mongo, args, &mut bench)
+            on_mongod(build::cargo(workspace), "large", &mongo, args, &mut bench).map(exit::when)
         }
         What::Path(args) => path::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
         What::Node(args) => node::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
@@ -146,16 +147,20 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
     result
 }
 
-/// Runs a benchmark of `settler` on a mongod of its own.
-fn on_mongod(
-    workspace: &Workspace,
-    name: &str,
-    mongo: &str,
-    args: &[String],
-    bench: &mut Workbench,
-) -> Result<ExitCode> {
-    let mut cargo = build::cargo(workspace);
+/// On one mongod, each in a database of its own, which it drops.
+fn settle(workspace: &Workspace, against: Option<&Path>, args: &[String], bench: &mut Workbench) -> Result<bool> {
+    let mongo = bench.mongod(workspace)?;
+    let Some(against) = against else { return on_mongod(build::cargo(workspace), "settle", &mongo, args, bench) };
+    let against = checkout::against(against)?;
+    println!("this");
+    let went_well = on_mongod(build::cargo(workspace), "settle", &mongo, args, bench)?;
+    println!("against {}", against.display());
+    Ok(on_mongod(checkout::cargo(workspace, &against), "settle", &mongo, args, bench)? && went_well)
+}
+
+/// Runs a benchmark of `settler`; whether it ended well.
+fn on_mongod(mut cargo: Command, name: &str, mongo: &str, args: &[String], bench: &mut Workbench) -> Result<bool> {
     cargo.args(["bench", "--workspace", "--bench", name, "--", "--mongo", mongo]).args(args);
     let mut child = bench.spawn(&mut cargo)?;
-    Ok(exit::when(bench.await_child(&mut child)?.success()))
+    Ok(bench.await_child(&mut child)?.success())
 }

@@ -46,7 +46,7 @@ pub use entry::{Balances, Entry, Outcome};
 pub use hold::{ExpiredHold, Hold, HoldEnd, MAX_OPEN_HOLDS};
 pub use line::{Change, Line, Standing};
 pub use money::{Amount, Currency, InvalidAmount, InvalidCurrency, Money};
-pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, turned_pages};
+pub use page::{OpenPage, PAGE_CAPACITY, Page, page_number, place_in_page, turned_pages};
 pub use placement::{Placement, partition_of};
 pub use policy::Policy;
 pub use position::{

@@ -47,6 +47,11 @@ pub const fn page_number(sequence: u64) -> u64 {
     sequence.saturating_sub(1) / PAGE_CAPACITY
 }
 
+/// Where in its page, from 0 on, the entry with this sequence number stands.
+pub const fn place_in_page(sequence: u64) -> u64 {
+    sequence.saturating_sub(1) % PAGE_CAPACITY
+}
+
 /// The numbers of the pages that are full and no longer the open one, once `after` entries stand where `before` stood.
 pub const fn turned_pages(before: u64, after: u64) -> Range<u64> {
     page_number(before)..page_number(after)
@@ -71,5 +76,11 @@ mod tests {
             let entries = (1..=7 * PAGE_CAPACITY).filter(|sequence| page_number(*sequence) == number).count();
             assert_eq!(entries as u64, PAGE_CAPACITY, "{number}");
         }
+    }
+
+    #[test]
+    fn the_places_of_a_page_are_counted_from_0() {
+        let places: Vec<_> = (1..=PAGE_CAPACITY + 2).map(place_in_page).collect();
+        assert_eq!(places, (0..PAGE_CAPACITY).chain([0, 1]).collect::<Vec<_>>());
     }
 }

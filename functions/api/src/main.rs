@@ -21,7 +21,8 @@ async fn main() -> Result<(), Error> {
     // The event as it is: one that is no request is answered, too.
     run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let door = door.clone();
-        async move { Ok::<_, Error>(response_of(door.answer_event(event.payload).await)) }
+        // Boxed: each layer of the runtime moves it, and it is large.
+        Box::pin(async move { Ok::<_, Error>(response_of(door.answer_event(event.payload).await)) })
     }))
     .await
 }

@@ -14,6 +14,7 @@ use crate::answers::{Answer, json, method_not_allowed, not_found, problem};
 use crate::door::Door;
 use crate::{accounts, readiness, transactions};
 
+/// A read has its future boxed: beside it that of a command is small, and is moved often.
 pub(crate) async fn answer<L: CommandLog, R: Reading>(door: &Door<L, R>, request: Request<Body>) -> Answer {
     let path = request.uri().path().to_owned();
     // Decoded after it is cut: an account id may have a ':', which many clients send as %3A.
@@ -25,11 +26,11 @@ pub(crate) async fn answer<L: CommandLog, R: Reading>(door: &Door<L, R>, request
             transactions::accept(door, request).await
         }
         ["transaction" | "transactions"] => Ok(method_not_allowed("POST")),
-        ["transactions", id] if get() => transactions::show(door, &request, id).await,
-        ["accounts", id] if get() => accounts::show(door, &request, id).await,
-        ["accounts", id, "transactions"] if get() => accounts::statement(door, &request, id).await,
+        ["transactions", id] if get() => Box::pin(transactions::show(door, &request, id)).await,
+        ["accounts", id] if get() => Box::pin(accounts::show(door, &request, id)).await,
+        ["accounts", id, "transactions"] if get() => Box::pin(accounts::statement(door, &request, id)).await,
         ["health"] if get() => Ok(json(StatusCode::OK, &json!({"status": "ok"}))),
-        ["ready"] if get() => Ok(readiness::show(door).await),
+        ["ready"] if get() => Ok(Box::pin(readiness::show(door)).await),
         ["transactions", _] | ["accounts", _] | ["accounts", _, "transactions"] | ["health"] | ["ready"] => {
             Ok(method_not_allowed("GET, HEAD"))
         }

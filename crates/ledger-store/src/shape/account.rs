@@ -11,7 +11,8 @@
 //! When the account was last written, its last entry says: each field that an update sets costs MongoDB time.
 
 use ledger::{
-    Account, AccountChange, AccountId, Entry, Hold, OpenPage as NewEntries, Status, Timestamp, Unsound, check_open_page,
+    Account, AccountChange, AccountId, Entry, Hold, OpenPage as NewEntries, Status, Timestamp, Unsound,
+    check_open_page, place_in_page,
 };
 use mongodb::bson::{Document, doc};
 
@@ -147,8 +148,12 @@ pub(crate) fn write_update(write: &mut DocumentWriter<'_>, before: &Account, cha
         for hold in after.holds.iter().filter(changed) {
             write_hold(&mut set, &hold_path(hold), hold);
         }
-        if let NewEntries::Begun(entries) = &change.open_page {
-            write_entries(set.array("page"), entries);
+        match &change.open_page {
+            NewEntries::Begun(entries) => write_entries(set.array("page"), entries),
+            // Each at its place: `$push` would take MongoDB a fifth longer to write the account.
+            NewEntries::Grown(entries) => entries.iter().for_each(|entry| {
+                write_entry(&mut set.document(&format!("page.{}", place_in_page(entry.sequence))), entry);
+            }),
         }
     }
     let mut ended = before.holds.iter().filter(|hold| find(&after.holds, hold).is_none()).peekable();
@@ -157,11 +162,6 @@ pub(crate) fn write_update(write: &mut DocumentWriter<'_>, before: &Account, cha
         ended.for_each(|hold| {
             unset.text(&hold_path(hold), "");
         });
-    }
-    if let NewEntries::Grown(entries) = &change.open_page {
-        let mut push = update.document("$push");
-        let mut page = push.document("page");
-        write_entries(page.array("$each"), entries);
     }
 }
 
