@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::world::Plant;
 
-/// How long MongoDB leaves a transaction alone (`transactionLifetimeLimitSeconds`).
-const TRANSACTION_LIFETIME: Duration = Duration::from_secs(60);
+/// How long MongoDB leaves a transaction alone (`transactionLifetimeLimitSeconds`, as ours is set).
+const TRANSACTION_LIFETIME: Duration = Duration::from_secs(15);
 
 /// What may go wrong, and whether it does.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ enum Beyond {
     Unread,
     /// Refused when they are written.
     Unwritten,
-    /// Writing them takes longer than any deadline.
+    /// MongoDB gives the transaction up while it writes them, and the answer never comes.
     Slow,
 }
 

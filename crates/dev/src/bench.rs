@@ -13,11 +13,13 @@ use crate::exit;
 use crate::prepare::{self, Pinned, build, machine};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+/// The name of a benchmark follows.
+const BENCH: [&str; 3] = ["bench", "--workspace", "--bench"];
 /// What `large` leaves MongoDB.
 const SMALL_CACHE_GB: &str = "0.5";
 
@@ -31,7 +33,7 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Entries a second that `settler` settles: one account and 10,000, batches of 100, 1,000 and 5,000
     Settle {
-        /// Another checkout of this repository, whose benchmark runs after this one's; it is built first
+        /// Another checkout of this repository, whose benchmark runs after this one's; both are built before
         #[arg(long, value_name = "CHECKOUT")]
         against: Option<PathBuf>,
         /// Passed on to the benchmark
@@ -59,6 +61,9 @@ enum What {
 
 #[derive(Debug, Args)]
 struct StartArgs {
+    /// Another checkout of this repository, whose programs start beside this one's, in turns; they are built first
+    #[arg(long, value_name = "CHECKOUT")]
+    against: Option<PathBuf>,
     /// Starts of each function
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     runs: u16,
@@ -152,15 +157,22 @@ fn settle(workspace: &Workspace, against: Option<&Path>, args: &[String], bench:
     let mongo = bench.mongod(workspace)?;
     let Some(against) = against else { return on_mongod(build::cargo(workspace), "settle", &mongo, args, bench) };
     let against = checkout::against(against)?;
-    println!("this");
-    let went_well = on_mongod(build::cargo(workspace), "settle", &mongo, args, bench)?;
-    println!("against {}", against.display());
-    Ok(on_mongod(checkout::cargo(workspace, &against), "settle", &mongo, args, bench)? && went_well)
+    let cargos = || [build::cargo(workspace), checkout::cargo(workspace, &against)];
+    for mut cargo in cargos() {
+        let mut child = bench.spawn(cargo.args(BENCH).args(["settle", "--no-run"]))?;
+        ensure!(bench.await_child(&mut child)?.success(), "the benchmark could not be built");
+    }
+    let mut went_well = true;
+    for (side, cargo) in ["this", "against"].into_iter().zip(cargos()) {
+        println!("\n{side}");
+        went_well &= on_mongod(cargo, "settle", &mongo, args, bench)?;
+    }
+    Ok(went_well)
 }
 
 /// Runs a benchmark of `settler`; whether it ended well.
 fn on_mongod(mut cargo: Command, name: &str, mongo: &str, args: &[String], bench: &mut Workbench) -> Result<bool> {
-    cargo.args(["bench", "--workspace", "--bench", name, "--", "--mongo", mongo]).args(args);
+    cargo.args(BENCH).args([name, "--", "--mongo", mongo]).args(args);
     let mut child = bench.spawn(&mut cargo)?;
     Ok(bench.await_child(&mut child)?.success())
 }

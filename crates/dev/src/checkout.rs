@@ -19,11 +19,13 @@ pub(crate) fn dev(workspace: &Workspace, checkout: &Path, words: &[&str]) -> Com
     cargo
 }
 
-/// cargo in that checkout, with a target directory of its own. It is told nothing of where it is started from; what
+/// cargo in that checkout, with a target directory of its own where it is another than this one. It is told nothing of where it is started from; what
 /// .cargo/config.toml sets, it sets itself.
 pub(crate) fn cargo(workspace: &Workspace, checkout: &Path) -> Command {
     let mut cargo = build::cargo(workspace);
-    cargo.current_dir(checkout).env(build::TARGET, checkout.join("target"));
+    if checkout != workspace.root() {
+        cargo.current_dir(checkout).env(build::TARGET, checkout.join("target"));
+    }
     for name in ["PASSBOOK_NO_BUILD", "PASSBOOK_ROOT", "PASSBOOK_DATA", "C_INCLUDE_PATH", "CFLAGS"] {
         cargo.env_remove(name);
     }

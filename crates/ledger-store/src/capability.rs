@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use ledger::{Account, AccountId, Generation, Offset, Outcome, Partition, Timestamp, TransactionId};
+use ledger::{Account, AccountId, Generation, Offset, Outcome, Partition, Position, Timestamp, TransactionId};
 use tokio::time::Instant;
 
 use crate::batch::{PartitionBatch, Published, Report};
@@ -50,9 +50,9 @@ pub trait Reading: Send + Sync {
         until: Instant,
     ) -> impl Future<Output = Result<Lookup, StoreError>> + Send;
 
-    /// Whether commands of a partition are being settled just now, as far as those who wait have seen. Whoever waits for
-    /// one that has just been accepted then waits for milliseconds. Asks the store nothing.
-    fn is_settling(&self, partition: Partition) -> bool;
+    /// Whether a command is about to be settled, as far as those who wait have seen: its partition is just being settled,
+    /// and it is at most twice as far ahead as that went at its last move. Asks the store nothing.
+    fn comes_soon(&self, position: Position) -> bool;
 
     fn account(&self, id: &AccountId) -> impl Future<Output = Result<Option<AccountView>, StoreError>> + Send;
 

@@ -14,6 +14,9 @@ const CODES_OF_A_SERVER_AWAY: [i32; 15] =
     [6, 7, 89, 91, 133, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436];
 const WRITE_CONFLICT: i32 = 112;
 const DUPLICATE_KEY: i32 = 11000;
+/// The transaction took longer than `transactionLifetimeLimitSeconds`. MongoDB gives no label with it where it interrupts a
+/// statement; a statement that comes later gets one.
+const TRANSACTION_TOO_OLD: i32 = 290;
 
 /// A question or a write that MongoDB did not answer as it should.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -96,14 +99,14 @@ fn short(error: &DriverError) -> String {
     error.kind.to_string()
 }
 
-/// A duplicate is of the fences, the only documents that the driver's own calls insert: two settlers began one at once.
+/// What took too long is begun anew, and smaller. A duplicate is of the fences, the only documents that the driver's own calls insert: two settlers began one at once.
 impl From<DriverError> for StoreError {
     fn from(error: DriverError) -> Self {
         if is_of_a_server_away(&error) {
             Self::Unreachable(Box::new(error))
         } else if error.contains_label(TRANSIENT_TRANSACTION_ERROR)
             || error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
-            || code(&error) == Some(DUPLICATE_KEY)
+            || matches!(code(&error), Some(DUPLICATE_KEY | TRANSACTION_TOO_OLD))
         {
             Self::Conflict(short(&error))
         } else {
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_cannot_serve_is_away_and_not_failing() {
+    fn a_server_that_cannot_serve_is_away_and_one_that_gave_up_is_asked_again() {
         for code in [6, 7, 89, 91, 133, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436] {
             let error = of_code(code);
             assert!(error.is_unreachable() && error.retry_helps() && !error.is_silence(), "{code}: {error}");
@@ -227,6 +230,8 @@ mod tests {
         for code in [2, 13, 50, 121] {
             assert!(matches!(of_code(code), StoreError::Failed(_)), "{code}");
         }
+        let too_old = of_code(290);
+        assert!(too_old.is_conflict() && too_old.retry_helps() && too_old.smaller_helps(), "{too_old}");
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert!(StoreError::from(DriverError::from(reset)).is_silence());
     }

@@ -156,8 +156,8 @@ impl Reading for MongoStore {
         }
     }
 
-    fn is_settling(&self, partition: Partition) -> bool {
-        self.books.watch.has_just_moved(partition)
+    fn comes_soon(&self, position: Position) -> bool {
+        self.books.watch.comes_soon(position)
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {

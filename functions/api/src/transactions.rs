@@ -39,7 +39,7 @@ pub(crate) async fn accept<L: CommandLog, R: Reading>(
     let appended = append(door, &command, &headers).await;
     let id = appended.map_err(|error| append_problem(&error, &command))?;
     let Some(asked) = preferred_wait(&headers) else { return Ok(accepted(&id)) };
-    let wait = door.waits.begin(|| door.accounts.is_settling(id.position.partition()));
+    let wait = door.waits.begin(|| door.accounts.comes_soon(id.position));
     let outcome = wait.of(Box::pin(outcome_in_time(door, &id, arrived + asked))).await.flatten();
     // Who was not let wait so long is not told that he did.
     let is_applied = outcome.is_some() || wait.is_whole();

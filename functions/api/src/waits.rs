@@ -3,8 +3,9 @@
 //! A waiting request takes up one of the requests that an environment takes at once, and needs nothing else of it. So waits
 //! have places of their own, three quarters of those: however many wait for what never comes, a quarter is there for whoever
 //! has something to do. Who finds no place is not queued, for a queue would hold a request just the same: the answer is what
-//! is known now. But who waits for a command that is about to be settled, since others of its partition just were, waits
-//! [`BRIEFLY`] without a place: an answer before its outcome would only bring the client back to ask for it.
+//! is known now. But who waits for a command that is about to be settled, as others of its partition just were, waits
+//! [`BRIEFLY`] without a place: an answer before its outcome would only bring the client back to ask for it. These may take
+//! up that last quarter, too, and then whoever comes waits for one of them: [`BRIEFLY`] at most.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,7 +71,7 @@ fn lose_what_is_not_settled(stack: &Stack) -> Result<()> {
     let lost = before.iter().zip(&after).position(|(before, after)| before < after).context("nothing was appended")?;
     log.delete_records(COMMANDS, i32::try_from(lost)?, after[lost])?;
     process::kill(lambda_local)?;
-    // Before they can begin a transaction, whose locks would outlive them by a minute.
+    // Before they can begin a transaction, whose locks would outlive them.
     settlers.into_iter().try_for_each(process::kill)?;
     drop(paused);
     stack.await_return("lambda-local", lambda_local, Duration::from_secs(90))

@@ -3,6 +3,8 @@
 //! Where waits took every place of `api`, `/health` took seven seconds with 64 who wait, and with 200 it was a 504. The
 //! bound here is far from both.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -19,7 +21,9 @@ const WAITERS: usize = 200;
 const PROMPT: Duration = Duration::from_secs(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    crate::trials!(&CALM, starving: clients_that_wait_for_what_never_comes_starve_nobody)
+    crate::trials!(
+        &CALM, starving: clients_that_wait_for_what_never_comes_starve_nobody, clients_that_wait_for_outcomes_starve_nobody,
+    )
 }
 
 pub(crate) fn outage_trials() -> Vec<Trial> {
@@ -51,7 +55,7 @@ fn clients_that_wait_for_what_never_comes_starve_nobody(stack: &Stack) -> Result
     let never = format!("/transactions/{}zzzzzzzz?wait=8", &id[..id.len() - 8]);
     let waiting = client.clone();
     let asked = at_once(move |_| waiting.get(&never));
-    // Those beyond the bound are answered at once, or after 50 ms; when they are, the others wait.
+    // Those beyond the bound are answered at once; when they are, the others wait.
     wait_until("most who wait have been answered", Duration::from_secs(10), || {
         Ok((asked.iter().filter(|asked| asked.is_finished()).count() > WAITERS / 2).then_some(()))
     })?;
@@ -65,6 +69,30 @@ fn clients_that_wait_for_what_never_comes_starve_nobody(stack: &Stack) -> Result
         ensure!(answer.json(200)?["status"] == "accepted", "{answer}");
     }
     Ok(())
+}
+
+/// Who finds no place waits briefly here, and takes up what is left of an environment.
+fn clients_that_wait_for_outcomes_starve_nobody(stack: &Stack) -> Result<()> {
+    let client = stack.client();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (waiting, ends) = (client.clone(), Arc::clone(&is_over));
+    let asked = at_once(move |number| {
+        let body = deposit(&format!("flowing-{}", number % 10), 1).to_string();
+        loop {
+            let answer = waiting.post_bytes(body.as_bytes(), &[("Prefer", "wait=8")])?;
+            ensure!(matches!(answer.status, 200 | 202), "{answer}");
+            if ends.load(Ordering::Relaxed) {
+                return Ok(answer);
+            }
+        }
+    });
+    let prompt = (0..50).try_for_each(|_| {
+        is_prompt(&client.get("/health")?, 200)?;
+        is_prompt(&client.post(&deposit("unhindered", 1))?, 202)
+    });
+    is_over.store(true, Ordering::Relaxed);
+    answers(asked)?;
+    prompt
 }
 
 fn clients_that_wait_while_mongod_is_silent_are_accepted(stack: &Stack) -> Result<()> {

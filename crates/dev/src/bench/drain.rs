@@ -114,8 +114,12 @@ fn watch(full: u64, operator: &Operator, bench: &mut Workbench) -> Result<(u64, 
         return Ok((full, began.elapsed()));
     }
     let since = Instant::now();
-    let is_drained = |operator: &Operator| operator.lag().map(|Lag { lag, .. }| (lag == 0).then_some(()));
-    bench.until(DRAINED_WITHIN, || is_drained(operator)).context("the log was not settled in time")?;
+    let mut left = from;
+    let drained = bench.until(DRAINED_WITHIN, || {
+        left = operator.lag()?.lag;
+        Ok((left == 0).then_some(()))
+    });
+    drained.with_context(|| format!("{left} of {full} commands were not settled in time"))?;
     Ok((from, since.elapsed()))
 }
 

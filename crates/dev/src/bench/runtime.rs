@@ -50,10 +50,11 @@ impl Runtime {
         let log = logs.join(format!("{}.log", which.function));
         let runtime = Self { child: bench.spawn(&mut command)?, url: url(port), log };
         let probe = Probe::Http(format!("{}/health", runtime.url));
-        bench
-            .until(READY_WITHIN, || Ok(probe.answers().then_some(())))
-            .with_context(|| format!("lambda-local is not ready; its log is in {}", logs.display()))?;
-        Ok(runtime)
+        let ready = bench.until(READY_WITHIN, || Ok(probe.answers().then_some(())));
+        match ready.with_context(|| format!("lambda-local is not ready; its log is in {}", logs.display())) {
+            Ok(()) => Ok(runtime),
+            Err(error) => runtime.stop(bench).and(Err(error)),
+        }
     }
 
     /// This one among the stores, for a meter.

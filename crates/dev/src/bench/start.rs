@@ -6,9 +6,11 @@
 
 use super::StartArgs;
 use super::runtime::{Runtime, Which};
+use crate::checkout;
 use crate::http;
 use crate::operator::Operator;
 use crate::part::lambda_local::Parameters;
+use crate::prepare::build;
 use crate::process::{resident_bytes, signal_process};
 use crate::workbench::Workbench;
 use crate::workspace::Workspace;
@@ -17,7 +19,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fmt::{Display, Formatter};
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -26,6 +28,13 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// log, which lambda-local would have it settle in between.
 const FIRST_EVENTS: [(&str, &str); 3] =
     [("settler", "kafka/self-managed.json"), ("api", "http/health.json"), ("api", "http/deposit.json")];
+
+/// Whose programs start.
+struct Side {
+    name: &'static str,
+    workspace: Workspace,
+    binaries: PathBuf,
+}
 
 /// One start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +62,22 @@ pub(super) fn run(workspace: &Workspace, args: &StartArgs, bench: &mut Workbench
     let parameters = Parameters { brokers, mongo, one_request_per_environment: true, env: Vec::new() };
     let binaries = args.binaries.clone().unwrap_or_else(|| workspace.binaries());
     println!("\n{} starts of each, programs of {}\n", args.runs, binaries.display());
+    let mut sides = vec![Side { name: "this", workspace: workspace.clone(), binaries }];
+    if let Some(checkout) = &args.against {
+        let workspace = Workspace::at(checkout::against(checkout)?);
+        build::release(&workspace)?;
+        let binaries = workspace.binaries();
+        sides.push(Side { name: "against", workspace, binaries });
+    }
     println!(
-        "{:<9} {:<26} {:>15} {:>15} {:>13}",
-        "FUNCTION", "FIRST EVENT", "INIT ms", "FIRST ANSWER ms", "RESIDENT MB"
+        "{:<9} {:<26} {:<8} {:>15} {:>15} {:>13}",
+        "FUNCTION", "FIRST EVENT", "SIDE", "INIT ms", "FIRST ANSWER ms", "RESIDENT MB"
     );
     for (function, event) in FIRST_EVENTS {
-        let starts = measure(workspace, args.runs, &binaries, &parameters, (function, event), bench)?;
-        println!("{function:<9} {event:<26} {}", row(&starts));
+        for side in &sides {
+            let starts = measure(side, args.runs, &parameters, (function, event), bench)?;
+            println!("{function:<9} {event:<26} {:<8} {}", side.name, row(&starts));
+        }
     }
     println!("\nmedian, and the longest or largest; aims: 30 ms to the first answer, 40 MB");
     Ok(())
@@ -82,15 +100,16 @@ fn middle_and_greatest<T: Ord + Copy>(starts: &[Start], of: impl Fn(&Start) -> T
 }
 
 fn measure(
-    workspace: &Workspace,
+    side: &Side,
     runs: u16,
-    binaries: &Path,
     parameters: &Parameters,
     (function, event): (&str, &str),
     bench: &mut Workbench,
 ) -> Result<Vec<Start>> {
+    let Side { name, workspace, binaries } = side;
     let event: Value = serde_json::from_str(&fs::read_to_string(workspace.file("events").join(event))?)?;
-    let runtime = Runtime::start(Which { workspace, binaries, function, parameters, logs: function }, bench)?;
+    let logs = format!("{function}-{name}");
+    let runtime = Runtime::start(Which { workspace, binaries, function, parameters, logs: &logs }, bench)?;
     let place = Place { runtime: &runtime, function };
     let starts = (0..runs).map(|_| place.start_once(&event, bench)).collect();
     runtime.stop(bench)?;

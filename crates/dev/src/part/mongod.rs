@@ -42,7 +42,7 @@ pub(crate) fn part_with_cache(program: PathBuf, port: u16, data: &Path, cache_gb
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
         // The transaction of a settler that was killed keeps its accounts locked for so many seconds, and up to half as many
-        // more. The default is 60; ours take a fraction of a second.
+        // more; the default is 60. The largest events of `cargo dev bench large` take a second or two, in parts.
         "--setParameter",
         "transactionLifetimeLimitSeconds=15",
         "--slowms",

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ledger::{AccountId, Generation, Offset, Outcome, Partition, TransactionId};
+use ledger::{AccountId, Generation, Offset, Outcome, Partition, Position, TransactionId};
 use tokio::time::{Instant, timeout_at};
 
 use super::state::State;
@@ -32,9 +32,9 @@ impl Reading for MemoryStore {
         }
     }
 
-    /// Whoever applies to these books does so at once.
-    fn is_settling(&self, _: Partition) -> bool {
-        true
+    /// Whoever has applied something of a partition is taken to go on.
+    fn comes_soon(&self, position: Position) -> bool {
+        self.books.shelf().state.fences.contains_key(&position.partition())
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<AccountView>, StoreError> {

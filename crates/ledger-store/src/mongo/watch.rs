@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger::{COMMANDS, Partition, TransactionId};
+use ledger::{COMMANDS, Partition, Position, TransactionId};
 use mongodb::Database;
 use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::error::Error as DriverError;
@@ -65,20 +65,41 @@ struct Seen {
     /// How often they have been looked at, in vain too.
     looks: u64,
     fences: Fences,
-    /// When a fence was last seen elsewhere than at the look before.
-    moved_at: HashMap<Partition, Instant>,
+    /// The last move of each fence that was seen to move.
+    moves: HashMap<Partition, Move>,
     /// Why the last look saw nothing, and when.
     failure: Option<(StoreError, Instant)>,
 }
 
+/// A fence was seen further on than at the look before.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    at: Instant,
+    /// By so many offsets.
+    length: u64,
+}
+
 impl Seen {
-    /// A fence that was not seen before has not moved.
-    fn note_what_moved(&mut self, now: &Fences, at: Instant) {
-        for (partition, place) in &now.places {
-            if self.fences.places.get(partition).is_some_and(|before| before != place) {
-                self.moved_at.insert(*partition, at);
+    /// What another look has come to. A fence that was not seen before, or began anew, has not moved.
+    fn note(&mut self, fences: Fences, at: Instant) {
+        for (partition, now) in &fences.places {
+            let before = self.fences.places.get(partition).filter(|before| before.generation == now.generation);
+            let length = before.map_or(0, |before| now.next_offset.saturating_sub(before.next_offset));
+            if length > 0 {
+                self.moves.insert(*partition, Move { at, length });
             }
         }
+        (self.fences, self.failure) = (fences, None);
+    }
+
+    /// Whether a fence has just moved, and passes this position with two more such moves.
+    fn comes_soon(&self, position: Position, now: Instant) -> bool {
+        let moved = self.moves.get(&position.partition());
+        let Some(Move { at, length }) = moved.filter(|_| self.failure.is_none()) else { return false };
+        let fence = self.fences.places.get(&position.partition());
+        let fence = fence.filter(|fence| fence.generation == position.generation());
+        let is_near = |fence: &Reached| position.offset() < fence.next_offset.saturating_add(2 * length);
+        now.duration_since(*at) < JUST && fence.is_some_and(is_near)
     }
 
     /// The failure of a look after so many.
@@ -134,10 +155,9 @@ impl FenceWatch {
         }
     }
 
-    /// Whether the fence of a partition was seen to move, and no later look has failed.
-    pub(super) fn has_just_moved(&self, partition: Partition) -> bool {
-        let seen = self.0.seen.borrow();
-        seen.failure.is_none() && seen.moved_at.get(&partition).is_some_and(|moved_at| moved_at.elapsed() < JUST)
+    /// Whether the fence of its partition is about to pass a position.
+    pub(super) fn comes_soon(&self, position: Position) -> bool {
+        self.0.seen.borrow().comes_soon(position, Instant::now())
     }
 
     /// Why it is in vain to ask the store anything, where a look has just shown it; somebody looks again, then.
@@ -190,8 +210,7 @@ impl Shared {
             match looked {
                 Ok(fences) => {
                     have_moved = fences != seen.fences;
-                    seen.note_what_moved(&fences, Instant::now());
-                    (seen.fences, seen.failure) = (fences, None);
+                    seen.note(fences, Instant::now());
                 }
                 Err(failure) => seen.failure = Some((failure, Instant::now())),
             }
@@ -241,13 +260,30 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_moves_when_it_is_seen_elsewhere_than_before() {
-        let mut seen = Seen::default();
-        let at = Instant::now();
-        for now in [fences(&[(0, 5), (1, 5)]), fences(&[(0, 5), (1, 6), (2, 1)])] {
-            seen.note_what_moved(&now, at);
-            seen.fences = now;
+    fn what_two_more_moves_of_its_fence_pass_comes_soon() {
+        let (mut seen, at) = (Seen::default(), Instant::now());
+        seen.note(fences(&[(0, 5), (1, 5)]), at);
+        let comes_soon = |seen: &Seen, partition, offset, after: Duration| {
+            seen.comes_soon(Position::new(1, partition, offset).unwrap(), at + after)
+        };
+        assert!(!comes_soon(&seen, 1, 5, Duration::ZERO), "nothing has moved");
+        seen.note(fences(&[(0, 5), (1, 8), (2, 1)]), at);
+        for (partition, offset, after, expected) in [
+            (1, 8, Duration::ZERO, true),
+            (1, 13, JUST / 2, true),
+            (1, 14, Duration::ZERO, false),
+            (1, 8, JUST, false),
+            (0, 5, Duration::ZERO, false),
+            (2, 1, Duration::ZERO, false),
+            (3, 0, Duration::ZERO, false),
+        ] {
+            assert_eq!(comes_soon(&seen, partition, offset, after), expected, "{partition} {offset} {after:?}");
         }
-        assert_eq!(seen.moved_at.keys().collect::<Vec<_>>(), [&1]);
+        seen.note(fences(&[(0, 5), (1, 8), (2, 1)]), at + JUST / 2);
+        assert!(comes_soon(&seen, 1, 8, JUST / 2), "it stands still for a moment");
+        let of_the_next_generation = Position::new(2, 1, 8).unwrap();
+        assert!(!seen.comes_soon(of_the_next_generation, at));
+        seen.failure = Some((too_late(), at));
+        assert!(!comes_soon(&seen, 1, 8, Duration::ZERO), "nobody knows where it is");
     }
 }

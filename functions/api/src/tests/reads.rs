@@ -162,7 +162,7 @@ async fn books_that_cannot_be_read_keep_no_command_out() {
 }
 
 #[tokio::test]
-async fn who_finds_no_place_to_wait_is_answered_at_once() {
+async fn who_finds_no_place_waits_only_for_what_comes_soon() {
     let counter = Counter::new();
     // One place, and somebody has it.
     let place = counter.door.waits.begin(|| false);
@@ -173,10 +173,20 @@ async fn who_finds_no_place_to_wait_is_answered_at_once() {
     let found = counter.get(&format!("/transactions/{FIRST}?wait=8")).await;
     assert_eq!((found.status, &found.body["status"]), (StatusCode::OK, &json!("accepted")));
     assert!(began.elapsed() < Duration::from_secs(4), "nobody waited");
+    // From now on the next command of the partition is about to be settled.
+    counter.settle().await;
+    let (settled, ()) = futures::join!(counter.send(post_and_wait(&deposit("alice", 5), 8)), async {
+        counter.await_commands(2).await;
+        counter.settle().await;
+    });
+    assert_eq!(settled.status, StatusCode::OK, "it waited briefly");
+    let accepted = counter.send(post_and_wait(&deposit("alice", 5), 8)).await;
+    assert_eq!((accepted.status, accepted.headers.get("preference-applied")), (StatusCode::ACCEPTED, None));
+    counter.settle().await;
     drop(place);
     let waits = counter.send(post_and_wait(&deposit("alice", 5), 8));
     let settles = async {
-        counter.await_commands(2).await;
+        counter.await_commands(4).await;
         counter.settle().await;
     };
     let settled = futures::join!(waits, settles).0;
