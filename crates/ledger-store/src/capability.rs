@@ -51,7 +51,7 @@ pub trait Reading: Send + Sync {
     ) -> impl Future<Output = Result<Lookup, StoreError>> + Send;
 
     /// Whether a command is about to be settled, as far as those who wait have seen: its partition is just being settled,
-    /// and it is at most twice as far ahead as that went at its last move. Asks the store nothing.
+    /// and it is among the next there: the next hundred, or twice as many as were settled last. Asks the store nothing.
     fn comes_soon(&self, position: Position) -> bool;
 
     fn account(&self, id: &AccountId) -> impl Future<Output = Result<Option<AccountView>, StoreError>> + Send;

@@ -39,6 +39,9 @@ const SIT_OUT: Duration = Duration::from_secs(1);
 /// How long a fence that has moved counts as moving: longer than any pause between two looks.
 const JUST: Duration = Duration::from_millis(250);
 
+/// Within so many records a fence that moves is near, however short its last move was: one transaction takes them all.
+const NEAR: u64 = 100;
+
 /// Cheap to clone; clones watch together.
 #[derive(Debug, Clone)]
 pub(super) struct FenceWatch(Arc<Shared>);
@@ -92,13 +95,14 @@ impl Seen {
         (self.fences, self.failure) = (fences, None);
     }
 
-    /// Whether a fence has just moved, and passes this position with two more such moves.
+    /// Whether a fence has just moved, and is near this position: two more such moves pass it, or it is one of the next few.
     fn comes_soon(&self, position: Position, now: Instant) -> bool {
         let moved = self.moves.get(&position.partition());
         let Some(Move { at, length }) = moved.filter(|_| self.failure.is_none()) else { return false };
         let fence = self.fences.places.get(&position.partition());
         let fence = fence.filter(|fence| fence.generation == position.generation());
-        let is_near = |fence: &Reached| position.offset() < fence.next_offset.saturating_add(2 * length);
+        let near = length.saturating_mul(2).max(NEAR);
+        let is_near = |fence: &Reached| position.offset() < fence.next_offset.saturating_add(near);
         now.duration_since(*at) < JUST && fence.is_some_and(is_near)
     }
 
@@ -260,30 +264,33 @@ mod tests {
     }
 
     #[test]
-    fn what_two_more_moves_of_its_fence_pass_comes_soon() {
+    fn what_is_near_a_fence_that_moves_comes_soon() {
         let (mut seen, at) = (Seen::default(), Instant::now());
         seen.note(fences(&[(0, 5), (1, 5)]), at);
         let comes_soon = |seen: &Seen, partition, offset, after: Duration| {
             seen.comes_soon(Position::new(1, partition, offset).unwrap(), at + after)
         };
         assert!(!comes_soon(&seen, 1, 5, Duration::ZERO), "nothing has moved");
-        seen.note(fences(&[(0, 5), (1, 8), (2, 1)]), at);
+        seen.note(fences(&[(0, 5), (1, 505), (2, 1), (4, 0)]), at);
+        seen.note(fences(&[(0, 5), (1, 505), (2, 1), (4, 3)]), at);
         for (partition, offset, after, expected) in [
-            (1, 8, Duration::ZERO, true),
-            (1, 13, JUST / 2, true),
-            (1, 14, Duration::ZERO, false),
-            (1, 8, JUST, false),
+            (1, 505, Duration::ZERO, true),
+            (1, 1_504, JUST / 2, true),
+            (1, 1_505, Duration::ZERO, false),
+            (1, 505, JUST, false),
+            (4, 102, Duration::ZERO, true),
+            (4, 103, Duration::ZERO, false),
             (0, 5, Duration::ZERO, false),
             (2, 1, Duration::ZERO, false),
             (3, 0, Duration::ZERO, false),
         ] {
             assert_eq!(comes_soon(&seen, partition, offset, after), expected, "{partition} {offset} {after:?}");
         }
-        seen.note(fences(&[(0, 5), (1, 8), (2, 1)]), at + JUST / 2);
-        assert!(comes_soon(&seen, 1, 8, JUST / 2), "it stands still for a moment");
-        let of_the_next_generation = Position::new(2, 1, 8).unwrap();
+        seen.note(fences(&[(0, 5), (1, 505), (2, 1), (4, 3)]), at + JUST / 2);
+        assert!(comes_soon(&seen, 1, 505, JUST / 2), "it stands still for a moment");
+        let of_the_next_generation = Position::new(2, 1, 505).unwrap();
         assert!(!seen.comes_soon(of_the_next_generation, at));
         seen.failure = Some((too_late(), at));
-        assert!(!comes_soon(&seen, 1, 8, Duration::ZERO), "nobody knows where it is");
+        assert!(!comes_soon(&seen, 1, 505, Duration::ZERO), "nobody knows where it is");
     }
 }
