@@ -50,7 +50,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
             eprintln!("lambda-local: the function {} failed", args.function);
             Ok(1)
         }
-        Invoked::NotReached(reason) => bail!("{} was not reached at {}: {reason}", args.function, args.endpoint),
+        Invoked::NotReached(reason) => {
+            bail!("{} cannot be invoked at {} (--endpoint): {reason}", args.function, args.endpoint)
+        }
     }
 }
 
