@@ -50,6 +50,8 @@ mod membership;
 
 /// How often the consumer is served when nothing happens.
 const TURN: Duration = Duration::from_secs(5);
+/// Between two looks for marks: each waits for librdkafka's main thread, and so holds up all that this thread does.
+const MARKS_EVERY: Duration = Duration::from_millis(100);
 /// Records taken of one partition before the others get their turn.
 const GULP: usize = 500;
 
@@ -113,8 +115,36 @@ struct Poller {
     committing: Option<Committing>,
     /// A failed commit is sent again, but not at once.
     commit_not_before: Option<Instant>,
+    /// The next look for marks.
+    marks: MarksLook,
     /// Why the consumer cannot go on.
     fatal: Option<KafkaError>,
+}
+
+/// When marks are looked for.
+#[derive(Debug, Default)]
+struct MarksLook {
+    not_before: Option<Instant>,
+    /// A look that came too soon was left out; it is made up for.
+    is_due: bool,
+}
+
+impl MarksLook {
+    /// Whether to look now, where somebody wants to.
+    fn begin(&mut self, is_wanted: bool, now: Instant) -> bool {
+        let is_too_soon = self.not_before.is_some_and(|not_before| now < not_before);
+        self.is_due = is_wanted && is_too_soon;
+        let begins = is_wanted && !is_too_soon;
+        if begins {
+            self.not_before = Some(now + MARKS_EVERY);
+        }
+        begins
+    }
+
+    /// When to wake for a look that was left out.
+    fn wake_at(&self) -> Option<Instant> {
+        self.not_before.filter(|_| self.is_due)
+    }
 }
 
 /// A commit, and the number of the last question that it was sent after.
@@ -141,6 +171,7 @@ pub(super) async fn run(setup: Setup) -> KafkaResult<()> {
         steps: FuturesUnordered::new(),
         committing: None,
         commit_not_before: None,
+        marks: MarksLook::default(),
         fatal: None,
     };
     let mut stop = poller.setup.stop.clone();
@@ -161,8 +192,8 @@ impl Poller {
         self.serve_consumer();
         self.answer(Instant::now());
         let more = self.fetch();
-        self.pass_over_marks();
         let now = Instant::now();
+        self.pass_over_marks(now);
         while let Some(delivery) = self.line.next(&mut self.batcher, now) {
             self.begin(delivery);
         }
@@ -176,7 +207,8 @@ impl Poller {
             return tokio::task::yield_now().await;
         }
         let latest = Instant::now() + TURN;
-        let until = [self.batcher.wake_at(), self.commit_not_before].into_iter().flatten().fold(latest, Instant::min);
+        let wakes = [self.batcher.wake_at(), self.commit_not_before, self.marks.wake_at()];
+        let until = wakes.into_iter().flatten().fold(latest, Instant::min);
         tokio::select! {
             Some(step) = self.steps.next() => self.go_on(step),
             outcome = end_of(&mut self.committing) => self.committed(outcome),
@@ -232,8 +264,9 @@ impl Poller {
     }
 
     /// Of partitions with nothing left to do: whatever stands there was no record for the function.
-    fn pass_over_marks(&mut self) {
-        if !self.queues.keys().any(|partition| self.batcher.is_done_with(*partition).is_some()) {
+    fn pass_over_marks(&mut self, now: Instant) {
+        let is_wanted = self.queues.keys().any(|partition| self.batcher.is_done_with(*partition).is_some());
+        if !self.marks.begin(is_wanted, now) {
             return;
         }
         let Ok(passed) = self.setup.consumer.position() else { return };
@@ -421,4 +454,26 @@ fn epoch_ms() -> i64 {
 
 fn random() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_for_marks_that_comes_too_soon_is_made_up_for_while_it_is_wanted() {
+        let (mut marks, now) = (MarksLook::default(), Instant::now());
+        assert!(!marks.begin(false, now));
+        assert!(marks.begin(true, now));
+        assert_eq!(marks.wake_at(), None);
+        assert!(!marks.begin(true, now + MARKS_EVERY / 2));
+        assert_eq!(marks.wake_at(), Some(now + MARKS_EVERY));
+        assert!(!marks.begin(false, now + MARKS_EVERY / 2));
+        assert_eq!(
+            marks.wake_at(),
+            None,
+            "nobody wants it any more: a wake for it would be one at once, again and again"
+        );
+        assert!(marks.begin(true, now + MARKS_EVERY));
+    }
 }
