@@ -1,16 +1,10 @@
 //! Commands into Kafka: an idempotent producer, acknowledged by every in-sync replica.
 //!
-//! There are two producers. A command that comes while few are under way is sent at once, by the prompt one. Where many are,
-//! or just were ([`Crowd`]), they wait [`COMPANY_MS`] for each other, in the patient one, and share requests: each request
-//! costs this process and the broker more than the records in it. Commands of one account that come at the same time have no order, and one that
-//! comes after another was confirmed stands behind it, whoever sent them.
-//!
 //! Bounds: an append ends within the append time-out, give or take the second in which librdkafka looks at time-outs; at
-//! most [`QUEUE_RECORDS`] commands wait at once in each producer, and one more is turned away.
+//! most [`QUEUE_RECORDS`] commands wait at once, and one more is turned away.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -18,7 +12,7 @@ use ledger::{Generation, Placement, Position, Timestamp};
 use ledger_wire::{NewCommand, record};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::known_placement::KnownPlacement;
 use super::{AppendError, Appended, CommandLog, PLACEMENT_WITHIN};
@@ -31,124 +25,58 @@ use crate::{COMMANDS, Traceparent};
 const QUEUE_RECORDS: usize = 20_000;
 /// The longest a broker may take to say that the topic is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// With so many unconfirmed, the next one waits for company.
-const MANY: usize = 4;
-/// How long they count as many, once they were.
-const REMEMBERED: Duration = Duration::from_millis(20);
-/// How long one of many waits for company.
-const COMPANY_MS: &str = "2";
+/// How long a record waits for company. Longer, and a lone one is confirmed later; not at all, and under load each request
+/// costs this process and the broker half as much again (docs/decisions/2026-11-29-settled-at-once.md).
+const LINGER_MS: &str = "1";
 
 /// The command topic of a Kafka cluster.
 pub struct KafkaCommandLog {
     cluster: Cluster,
     timeout: Duration,
-    prompt: Producer<Confirmations>,
-    /// Made when there are many for the first time. Nothing, where it could not be made: then the prompt one sends all.
-    patient: OnceLock<Option<Producer<Confirmations>>>,
-    crowd: Crowd,
+    producer: Producer<Confirmations>,
     known: KnownPlacement,
 }
 
 impl KafkaCommandLog {
     pub(crate) fn open(cluster: &Cluster) -> Result<Self, AppendError> {
-        let prompt = open_producer(cluster, "0").map_err(misconfigured)?;
-        let (patient, known) = Default::default();
-        let (cluster, timeout, crowd) = (cluster.clone(), cluster.append_timeout(), Crowd::new(Instant::now()));
-        Ok(Self { cluster, timeout, prompt, patient, crowd, known })
+        let timeout = cluster.append_timeout();
+        let mut config = cluster.client_config("passbook-commands", timeout);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", LINGER_MS)
+            .set("message.timeout.ms", timeout.as_millis().to_string())
+            .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
+            .set("compression.type", "lz4")
+            // A client that has just started exchanges its first connection for others, and has nobody to ask for the topic
+            // meanwhile: it asks again after this time (librdkafka: 100 ms), then after longer ones, up to 1 s. An append is
+            // tried for as long as its time-out says, however often that is.
+            .set("retry.backoff.ms", "10")
+            // A topic that is not there is said at once; what has just been created is shown within this time.
+            .set("topic.metadata.propagation.max.ms", "1000");
+        let producer = Producer::new(config, cluster.events(), Confirmations::default()).map_err(misconfigured)?;
+        Ok(Self { cluster: cluster.clone(), timeout, producer, known: KnownPlacement::default() })
     }
 
-    /// The one that sends a command with many others, or with few.
-    fn producer(&self, is_one_of_many: bool) -> &Producer<Confirmations> {
-        if !is_one_of_many {
-            return &self.prompt;
-        }
-        let patient = self.patient.get_or_init(|| {
-            let opened = open_producer(&self.cluster, COMPANY_MS);
-            opened.inspect_err(|error| tracing::warn!(%error, "each command is sent by itself")).ok()
-        });
-        patient.as_ref().unwrap_or(&self.prompt)
-    }
-
-    /// How often the brokers have been away, as either producer has seen.
-    fn outages(&self) -> u64 {
-        let patient = self.patient.get().and_then(Option::as_ref);
-        [Some(&self.prompt), patient].into_iter().flatten().map(|producer| producer.events().outages()).sum()
-    }
-}
-
-fn open_producer(cluster: &Cluster, linger_ms: &str) -> Result<Producer<Confirmations>, KafkaError> {
-    let timeout = cluster.append_timeout();
-    let mut config = cluster.client_config("passbook-commands", timeout);
-    config
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("linger.ms", linger_ms)
-        .set("message.timeout.ms", timeout.as_millis().to_string())
-        .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
-        .set("compression.type", "lz4")
-        // A client that has just started exchanges its first connection for others, and has nobody to ask for the topic
-        // meanwhile: it asks again after this time (librdkafka: 100 ms), then after longer ones, up to 1 s. An append is
-        // tried for as long as its time-out says, however often that is.
-        .set("retry.backoff.ms", "10")
-        // A topic that is not there is said at once; what has just been created is shown within this time.
-        .set("topic.metadata.propagation.max.ms", "1000");
-    Producer::new(config, cluster.events(), Confirmations::default())
-}
-
-/// Whether commands are many: [`MANY`] are under way, or were within [`REMEMBERED`]. A request confirms all that are in it at
-/// once, so among many there are moments with few under way.
-struct Crowd {
-    under_way: AtomicUsize,
-    began: Instant,
-    /// Microseconds from the beginning on.
-    many_until: AtomicU64,
-}
-
-/// Counts a command as under way for as long as it lives.
-struct UnderWay<'a>(&'a AtomicUsize);
-
-impl Crowd {
-    fn new(now: Instant) -> Self {
-        let (under_way, many_until) = Default::default();
-        Self { under_way, began: now, many_until }
-    }
-
-    /// Another command, and whether it is one of many.
-    fn join(&self, now: Instant) -> (UnderWay<'_>, bool) {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let others = self.under_way.fetch_add(1, Ordering::Relaxed);
-        let now = now.saturating_duration_since(self.began);
-        if others >= MANY {
-            self.many_until.store(micros(now + REMEMBERED), Ordering::Relaxed);
-        }
-        (UnderWay(&self.under_way), micros(now) < self.many_until.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl KafkaCommandLog {
     async fn read_placement(&self) -> Result<Placement, AppendError> {
         let read = || generations::read(self.cluster.clone(), COMMANDS, self.timeout);
-        self.known.get(self.outages(), read).await.map_err(AppendError::from)
+        self.known.get(self.producer.events().outages(), read).await.map_err(AppendError::from)
     }
 
     /// Both that an append needs: the generation, once, and the topic, each time.
     async fn ask_for_topic(&self) -> Result<(), AppendError> {
-        let (placement, topic) =
-            futures::join!(self.read_placement(), self.prompt.ask_for_topic(COMMANDS, self.timeout.min(PING_TIMEOUT)));
-        topic.map_err(|error| failed(&self.prompt, &error))?;
+        let (placement, topic) = futures::join!(
+            self.read_placement(),
+            self.producer.ask_for_topic(COMMANDS, self.timeout.min(PING_TIMEOUT))
+        );
+        topic.map_err(|error| self.failed(&error))?;
         placement.map(drop)
     }
 
     /// The generation and its partitions, in time. Nothing is left behind by giving up on it, unlike on an append.
     async fn placement_in_time(&self) -> Result<Placement, AppendError> {
         let too_late = || {
-            let trouble = self.prompt.events().last_trouble();
+            let trouble = self.producer.events().last_trouble();
             let trouble = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
             AppendError::Unavailable { reason: format!("its generation could not be read in time{trouble}") }
         };
@@ -175,57 +103,55 @@ impl KafkaCommandLog {
     }
 
     async fn deliver(&self, generation: Generation, outgoing: Outgoing<'_>) -> Result<Delivery, AppendError> {
-        let (_under_way, is_one_of_many) = self.crowd.join(Instant::now());
-        let producer = self.producer(is_one_of_many);
         let (confirm, confirmation) = oneshot::channel();
         let ticket = Box::new(Ticket { generation, confirm });
-        producer.send(&outgoing, ticket).map_err(|(error, _)| refused(producer, &error))?;
+        self.producer.send(&outgoing, ticket).map_err(|(error, _)| self.refused(&error))?;
         // Always told: by the broker, or by librdkafka when the time is up. A time-out here would leave the record queued.
         match confirmation.await {
             Ok(Confirmation::Recorded(delivery)) => Ok(delivery),
             Ok(Confirmation::Recreated) => Err(AppendError::Recreated),
             // Whatever the last try came to, an earlier one may have been written.
             Ok(Confirmation::Failed(Undelivered { error, maybe_recorded: true })) => {
-                Err(self.unconfirmed(producer.reason(&error)))
+                Err(self.unconfirmed(self.producer.reason(&error)))
             }
-            Ok(Confirmation::Failed(Undelivered { error, maybe_recorded: false })) => Err(failed(producer, &error)),
+            Ok(Confirmation::Failed(Undelivered { error, maybe_recorded: false })) => Err(self.failed(&error)),
             Err(_) => Err(self.unconfirmed("the producer ended".to_owned())),
         }
+    }
+
+    /// Never queued.
+    fn refused(&self, error: &KafkaError) -> AppendError {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => AppendError::QueueFull,
+            _ => self.failed(error),
+        }
+    }
+
+    /// Of what the log does not have, for certain.
+    fn failed(&self, error: &KafkaError) -> AppendError {
+        let (problem, fix) = match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                (format!("there is no topic {COMMANDS}"), "run `passbook topics create`")
+            }
+            Some(RDKafkaErrorCode::UnknownPartition) => (
+                format!("{COMMANDS} has fewer partitions than its generation began with, or was created anew"),
+                "send the command again; if it is refused again, `passbook topics create --if-missing` says what can be done",
+            ),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => (
+                format!("writing to {COMMANDS} is not allowed"),
+                "allow it to the user that KAFKA_SASL_USERNAME or IAM names",
+            ),
+            Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                ("the command is larger than the log takes".to_owned(), "raise max.message.bytes of the topic")
+            }
+            _ => return AppendError::Unavailable { reason: self.producer.reason(error) },
+        };
+        AppendError::Misconfigured { problem, fix: fix.to_owned() }
     }
 
     fn unconfirmed(&self, reason: String) -> AppendError {
         AppendError::Unconfirmed { timeout_ms: self.timeout.as_millis() as u64, reason }
     }
-}
-
-/// Never queued.
-fn refused(producer: &Producer<Confirmations>, error: &KafkaError) -> AppendError {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::QueueFull) => AppendError::QueueFull,
-        _ => failed(producer, error),
-    }
-}
-
-/// Of what the log does not have, for certain.
-fn failed(producer: &Producer<Confirmations>, error: &KafkaError) -> AppendError {
-    let (problem, fix) = match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-            (format!("there is no topic {COMMANDS}"), "run `passbook topics create`")
-        }
-        Some(RDKafkaErrorCode::UnknownPartition) => (
-            format!("{COMMANDS} has fewer partitions than its generation began with, or was created anew"),
-            "send the command again; if it is refused again, `passbook topics create --if-missing` says what can be done",
-        ),
-        Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed) => (
-            format!("writing to {COMMANDS} is not allowed"),
-            "allow it to the user that KAFKA_SASL_USERNAME or IAM names",
-        ),
-        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-            ("the command is larger than the log takes".to_owned(), "raise max.message.bytes of the topic")
-        }
-        _ => return AppendError::Unavailable { reason: producer.reason(error) },
-    };
-    AppendError::Misconfigured { problem, fix: fix.to_owned() }
 }
 
 impl CommandLog for KafkaCommandLog {
@@ -333,18 +259,6 @@ mod tests {
 
     fn at(partition: i32, offset: i64) -> Delivery {
         Delivery { partition, offset, timestamp_ms: None }
-    }
-
-    #[test]
-    fn commands_are_many_from_the_fifth_on_and_for_a_while_after() {
-        let now = Instant::now();
-        let crowd = Crowd::new(now);
-        let (under_way, are_many): (Vec<_>, Vec<bool>) = (0..=MANY).map(|_| crowd.join(now)).unzip();
-        assert_eq!(are_many, [false, false, false, false, true]);
-        drop(under_way);
-        assert!(crowd.join(now + REMEMBERED / 2).1, "they have just been");
-        assert!(!crowd.join(now + REMEMBERED).1);
-        assert_eq!(crowd.under_way.load(Ordering::Relaxed), 0, "each is counted out");
     }
 
     #[test]
