@@ -230,7 +230,7 @@ async fn the_command_line_invokes_too() {
     let (code, answer, problem) = invoke(json!({"do": "fail"}), "multi");
     assert!(code == Some(1) && answer.contains("as asked") && problem.contains("failed"), "{answer} {problem}");
     let (code, _, problem) = invoke(json!({}), "nobody");
-    assert!(code == Some(1) && problem.contains("not reached"), "{problem}");
+    assert!(code == Some(1) && problem.contains("cannot be invoked at"), "{problem}");
 }
 
 #[tokio::test]
