@@ -19,8 +19,8 @@ pub(crate) fn dev(workspace: &Workspace, checkout: &Path, words: &[&str]) -> Com
     cargo
 }
 
-/// cargo in that checkout, with a target directory of its own where it is another than this one. It is told nothing of where it is started from; what
-/// .cargo/config.toml sets, it sets itself.
+/// cargo in that checkout, with a target directory of its own where it is another than this one. It is told nothing of where
+/// it is started from; what .cargo/config.toml sets, it sets itself.
 pub(crate) fn cargo(workspace: &Workspace, checkout: &Path) -> Command {
     let mut cargo = build::cargo(workspace);
     if checkout != workspace.root() {

@@ -99,7 +99,8 @@ fn short(error: &DriverError) -> String {
     error.kind.to_string()
 }
 
-/// What took too long is begun anew, and smaller. A duplicate is of the fences, the only documents that the driver's own calls insert: two settlers began one at once.
+/// What took too long is begun anew, and smaller. A duplicate is of the fences, the only documents that the driver's own
+/// calls insert: two settlers began one at once.
 impl From<DriverError> for StoreError {
     fn from(error: DriverError) -> Self {
         if is_of_a_server_away(&error) {

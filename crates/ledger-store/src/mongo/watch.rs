@@ -38,7 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SIT_OUT: Duration = Duration::from_secs(1);
 /// How long a fence that has moved counts as moving: longer than any pause between two looks.
 const JUST: Duration = Duration::from_millis(250);
-
 /// Within so many records a fence that moves is near, however short its last move was: one transaction takes them all.
 const NEAR: u64 = 100;
 
