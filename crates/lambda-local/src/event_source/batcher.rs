@@ -9,9 +9,15 @@
 //! assignment. A batch that waits for its next try keeps its partitions, but no place among those in flight. A batch
 //! leaves when it is full, or when the window ends and there is any record. The window opens when a batch leaves, and
 //! again when one is done with and no other is being tried; while nothing arrives, windows follow one another, as
-//! Lambda's do. A window of zero takes at once what is there while no batch is being tried. Else the next batch is filled
-//! until it is full, until none is being tried, or until [`COMPANY`] after the last one left: a lone record waits for nothing
-//! but a batch under way, and under load a batch is what arrived during the last one.
+//! Lambda's do.
+//!
+//! A shorter window than Lambda's default is as short as the load allows, since each batch costs a function something,
+//! however small it is:
+//! - While a batch is being tried, the next one is filled until it is full, until none is being tried, or until [`COMPANY`]
+//!   after the last one left. So a lone record waits for nothing but a batch under way.
+//! - After a batch of [`MANY`] records, the next one is filled until it is full, until nothing has come for [`QUIET`], or
+//!   until [`GATHERING`] after the last one left. Callers who each wait for their record to be settled send nothing
+//!   meanwhile, and so wait for [`QUIET`] at most; a stream that never pauses is cut into ten batches a second.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -24,6 +30,15 @@ pub const IN_FLIGHT: usize = 5;
 /// How long after the last batch one that is not full may leave beside it, also with a shorter window: Lambda's default
 /// window. Several small batches at once cost a function more than one.
 pub const COMPANY: Duration = Duration::from_millis(500);
+
+/// A batch of so many records or more says that many come.
+pub const MANY: usize = 30;
+
+/// Where many come, the next batch leaves when nothing has come for so long.
+pub const QUIET: Duration = Duration::from_millis(5);
+
+/// And so long after the last one at the latest, also with a shorter window.
+pub const GATHERING: Duration = Duration::from_millis(100);
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +90,18 @@ pub struct Batcher {
     /// The partitions whose records are in them. A partition that was revoked stays until its invocation ends.
     invoked: BTreeSet<Partition>,
     window_opened: Instant,
+    /// The last batch that left.
+    left: Option<Left>,
+    /// When the last record came.
+    last_came: Instant,
     epochs: u64,
+}
+
+/// A batch that has left.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    at: Instant,
+    were_many: bool,
 }
 
 impl Batcher {
@@ -83,7 +109,17 @@ impl Batcher {
     #[must_use]
     pub fn new(limits: Limits, now: Instant) -> Self {
         let (lanes, invoked) = (BTreeMap::new(), BTreeSet::new());
-        Self { limits, lanes, turn: 0, in_flight: 0, invoked, window_opened: now, epochs: 0 }
+        Self {
+            limits,
+            lanes,
+            turn: 0,
+            in_flight: 0,
+            invoked,
+            window_opened: now,
+            left: None,
+            last_came: now,
+            epochs: 0,
+        }
     }
 
     /// A partition was assigned.
@@ -125,6 +161,7 @@ impl Batcher {
             record.json = Box::default();
         }
         lane.bytes += record.json.len() + 1;
+        self.last_came = now;
         lane.buffer.push_back(record);
         fits
     }
@@ -135,6 +172,8 @@ impl Batcher {
             return None;
         }
         let slices = self.fill();
+        let records: usize = slices.iter().map(|slice| slice.records.len()).sum();
+        self.left = Some(Left { at: now, were_many: records >= MANY });
         self.window_opened = now;
         Some(slices)
     }
@@ -213,8 +252,13 @@ impl Batcher {
     }
 
     fn window_end(&self) -> Instant {
-        let least = if self.in_flight == 0 { Duration::ZERO } else { COMPANY };
-        self.window_opened + self.limits.window.max(least)
+        let window_end = self.window_opened + self.limits.window;
+        let least = match self.left {
+            Some(left) if self.in_flight > 0 => left.at + COMPANY,
+            Some(left) if left.were_many => (left.at + GATHERING).min(self.last_came + QUIET),
+            _ => window_end,
+        };
+        window_end.max(least)
     }
 
     fn skip_empty_windows(&mut self, now: Instant) {

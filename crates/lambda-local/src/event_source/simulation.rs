@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::batcher::{Batcher, COMPANY, Epoch, IN_FLIGHT, Limits, Slice};
+use super::batcher::{Batcher, COMPANY, Epoch, GATHERING, IN_FLIGHT, Limits, MANY, QUIET, Slice};
 use super::checkpoint::Checkpoint;
 use super::delivery::{Delivery, Outcome, Policy, Verdict};
 use super::handover::{Answer, Handover};
@@ -443,6 +443,64 @@ mod batches {
         push(&mut batcher, 2, 0..1, now);
         assert_eq!(taken(&mut batcher, now + COMPANY - Duration::from_millis(1)), None);
         assert_eq!(taken(&mut batcher, now + COMPANY), Some(vec![(2, vec![0])]));
+    }
+
+    /// A batcher with a window of zero, of which a batch of so many has just left and come back.
+    fn batcher_after(records: usize) -> (Batcher, Instant) {
+        let now = Instant::now();
+        let limits = Limits { window: Duration::ZERO, records: 2 * MANY, bytes: 1024 * MANY, ..LIMITS };
+        let mut batcher = Batcher::new(limits, now);
+        batcher.assign(0);
+        let epoch = batcher.assign(1);
+        push(&mut batcher, 1, 0..records as i64, now);
+        assert_eq!(taken(&mut batcher, now).map(|slices| slices[0].1.len()), Some(records));
+        batcher.ended([1]);
+        batcher.release(1, epoch);
+        batcher.returned(now);
+        (batcher, now)
+    }
+
+    #[test]
+    fn after_few_records_the_next_one_leaves_at_once() {
+        let (mut batcher, now) = batcher_after(MANY - 1);
+        push(&mut batcher, 0, 0..1, now);
+        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0])]));
+    }
+
+    #[test]
+    fn after_many_records_the_next_ones_leave_when_no_more_come() {
+        let (mut batcher, now) = batcher_after(MANY);
+        push(&mut batcher, 0, 0..1, now);
+        let second = now + QUIET - Duration::from_millis(1);
+        assert_eq!(taken(&mut batcher, second), None);
+        push(&mut batcher, 0, 1..2, second);
+        assert_eq!(batcher.wake_at(), Some(second + QUIET));
+        assert_eq!(taken(&mut batcher, second + QUIET - Duration::from_millis(1)), None);
+        assert_eq!(taken(&mut batcher, second + QUIET), Some(vec![(0, vec![0, 1])]));
+    }
+
+    #[test]
+    fn after_many_records_a_stream_that_never_pauses_leaves_ten_times_a_second_and_a_full_batch_at_once() {
+        let (mut batcher, now) = batcher_after(MANY);
+        let steps = i64::try_from(GATHERING.as_millis()).unwrap() / 4;
+        for step in 0..steps {
+            let at = now + Duration::from_millis(4) * u32::try_from(step).unwrap();
+            push(&mut batcher, 0, step..step + 1, at);
+            assert_eq!(taken(&mut batcher, at), None, "after {:?}", at - now);
+        }
+        assert_eq!(batcher.wake_at(), Some(now + GATHERING));
+        assert_eq!(taken(&mut batcher, now + GATHERING).map(|slices| slices[0].1.len() as i64), Some(steps));
+
+        let (mut batcher, now) = batcher_after(MANY);
+        push(&mut batcher, 0, 0..2 * MANY as i64, now);
+        assert_eq!(taken(&mut batcher, now).map(|slices| slices[0].1.len()), Some(2 * MANY));
+    }
+
+    #[test]
+    fn many_records_long_ago_hold_up_nothing() {
+        let (mut batcher, now) = batcher_after(MANY);
+        push(&mut batcher, 0, 0..1, now + GATHERING);
+        assert_eq!(taken(&mut batcher, now + GATHERING), Some(vec![(0, vec![0])]));
     }
 
     #[test]
