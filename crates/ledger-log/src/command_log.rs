@@ -1,5 +1,6 @@
 //! The port through which commands come into the log.
 
+mod crowd;
 mod kafka;
 mod known_placement;
 

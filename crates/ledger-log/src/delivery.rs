@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ledger::Partition;
 use rdkafka::ClientContext;
-use rdkafka::bindings::rd_kafka_message_status;
 use rdkafka::bindings::rd_kafka_msg_status_t as MessageStatus;
+use rdkafka::bindings::{rd_kafka_flush, rd_kafka_message_status};
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -130,6 +130,13 @@ impl<R: Reports> Producer<R> {
         }
     }
 
+    /// Sends what is queued by now, without waiting for company; by another thread, which is busy with it for so long at most.
+    pub(crate) fn hurry(&self, at_most: Duration) {
+        if let Ok(client) = self.client() {
+            tokio::task::spawn_blocking(move || client.flush(at_most));
+        }
+    }
+
     /// The client that sends; another one where the last has come to its end.
     pub(crate) fn client(&self) -> Result<Arc<Client<R>>, KafkaError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,6 +194,19 @@ impl<R: Reports> Client<R> {
             self.is_over.fetch_or(error.rdkafka_error_code().is_some_and(ends_the_producer), Ordering::Relaxed);
             (error, returned.delivery_opaque)
         })
+    }
+
+    /// While it lasts, nothing waits for company. It lasts until nothing is unconfirmed, or as long as is said.
+    #[expect(
+        unsafe_code,
+        reason = "rdkafka flushes for no time at all, again and again, and the broker's thread misses it"
+    )]
+    fn flush(&self, at_most: Duration) {
+        let at_most_ms = i32::try_from(at_most.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the client lives as long as the borrow. Reports are taken by the thread of the `ThreadedProducer`, as events,
+        // so this waits and calls nothing back.
+        let _what_is_left_waits_no_longer_than_it_would =
+            unsafe { rd_kafka_flush(self.producer.client().native_ptr(), at_most_ms) };
     }
 
     /// Takes everything out of the queue that is not confirmed; each of it is reported as failed. The next record is sent by

@@ -1,5 +1,9 @@
 //! Commands into Kafka: an idempotent producer, acknowledged by every in-sync replica.
 //!
+//! Commands that come at a time wait [`COMPANY`] for each other and share requests: each request costs this process and the
+//! broker more than the records in it. A command that comes while there is no [`Crowd`] is sent at once, with all that is
+//! queued. (docs/decisions/2026-11-29-settled-at-once.md)
+//!
 //! Bounds: an append ends within the append time-out, give or take the second in which librdkafka looks at time-outs; at
 //! most [`QUEUE_RECORDS`] commands wait at once, and one more is turned away.
 
@@ -12,8 +16,9 @@ use ledger::{Generation, Placement, Position, Timestamp};
 use ledger_wire::{NewCommand, record};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::crowd::Crowd;
 use super::known_placement::KnownPlacement;
 use super::{AppendError, Appended, CommandLog, PLACEMENT_WITHIN};
 use crate::cluster::Cluster;
@@ -25,15 +30,15 @@ use crate::{COMMANDS, Traceparent};
 const QUEUE_RECORDS: usize = 20_000;
 /// The longest a broker may take to say that the topic is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a record waits for company. Longer, and a lone one is confirmed later; not at all, and under load each request
-/// costs this process and the broker half as much again (docs/decisions/2026-11-29-settled-at-once.md).
-const LINGER_MS: &str = "1";
+/// How long a command waits for others.
+const COMPANY: Duration = Duration::from_millis(2);
 
 /// The command topic of a Kafka cluster.
 pub struct KafkaCommandLog {
     cluster: Cluster,
     timeout: Duration,
     producer: Producer<Confirmations>,
+    crowd: Crowd,
     known: KnownPlacement,
 }
 
@@ -44,7 +49,7 @@ impl KafkaCommandLog {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", LINGER_MS)
+            .set("linger.ms", COMPANY.as_millis().to_string())
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
             .set("compression.type", "lz4")
@@ -55,7 +60,8 @@ impl KafkaCommandLog {
             // A topic that is not there is said at once; what has just been created is shown within this time.
             .set("topic.metadata.propagation.max.ms", "1000");
         let producer = Producer::new(config, cluster.events(), Confirmations::default()).map_err(misconfigured)?;
-        Ok(Self { cluster: cluster.clone(), timeout, producer, known: KnownPlacement::default() })
+        let (cluster, crowd, known) = (cluster.clone(), Crowd::new(Instant::now()), KnownPlacement::default());
+        Ok(Self { cluster, timeout, producer, crowd, known })
     }
 
     async fn read_placement(&self) -> Result<Placement, AppendError> {
@@ -103,9 +109,13 @@ impl KafkaCommandLog {
     }
 
     async fn deliver(&self, generation: Generation, outgoing: Outgoing<'_>) -> Result<Delivery, AppendError> {
+        let (_under_way, is_one_of_many) = self.crowd.join(Instant::now());
         let (confirm, confirmation) = oneshot::channel();
         let ticket = Box::new(Ticket { generation, confirm });
         self.producer.send(&outgoing, ticket).map_err(|(error, _)| self.refused(&error))?;
+        if !is_one_of_many {
+            self.producer.hurry(COMPANY);
+        }
         // Always told: by the broker, or by librdkafka when the time is up. A time-out here would leave the record queued.
         match confirmation.await {
             Ok(Confirmation::Recorded(delivery)) => Ok(delivery),
