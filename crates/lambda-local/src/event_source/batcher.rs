@@ -7,17 +7,16 @@
 //! Promises: records of a partition leave in order; a partition has at most one batch out, and none is taken from it
 //! before [`Batcher::release`]; nor is one while an invocation with records of it is still running, be it for an earlier
 //! assignment. A batch that waits for its next try keeps its partitions, but no place among those in flight. A batch
-//! leaves when it is full, or when the window ends and there is any record. The window opens when a batch leaves, and
+//! leaves when it is full, or when the window ends and there is any record, or a little later, as said below. The window opens when a batch leaves, and
 //! again when one is done with and no other is being tried; while nothing arrives, windows follow one another, as
 //! Lambda's do.
 //!
-//! A shorter window than Lambda's default is as short as the load allows, since each batch costs a function something,
-//! however small it is:
-//! - While a batch is being tried, the next one is filled until it is full, until none is being tried, or until [`COMPANY`]
-//!   after the last one left. So a lone record waits for nothing but a batch under way.
-//! - After a batch of [`MANY`] records, the next one is filled until it is full, until nothing has come for [`QUIET`], or
-//!   until [`GATHERING`] after the last one left. Callers who each wait for their record to be settled send nothing
-//!   meanwhile, and so wait for [`QUIET`] at most; a stream that never pauses is cut into ten batches a second.
+//! A batch that is not full may leave later than its window ends, since each costs a function something, however small it is:
+//! - While a batch is being tried, the next one leaves [`COMPANY`] after the last one left at the earliest. So with a window of
+//!   zero a lone record waits for nothing but a batch under way.
+//! - Once none is being tried, and the last one had [`MANY`] records or more, the next one leaves when no record has come for
+//!   [`QUIET`], or [`GATHERING`] after the last one left. Callers who each wait for their record to be settled send nothing
+//!   meanwhile, and so wait for [`QUIET`]; beside a stream that never pauses, for [`GATHERING`] at most.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -31,14 +30,14 @@ pub const IN_FLIGHT: usize = 5;
 /// window. Several small batches at once cost a function more than one.
 pub const COMPANY: Duration = Duration::from_millis(500);
 
-/// A batch of so many records or more says that many come.
+/// After a batch of so many records or more, the next one is gathered.
 pub const MANY: usize = 30;
 
-/// Where many come, the next batch leaves when nothing has come for so long.
+/// How long no record may have come for a batch that is gathered to leave.
 pub const QUIET: Duration = Duration::from_millis(5);
 
-/// And so long after the last one at the latest, also with a shorter window.
-pub const GATHERING: Duration = Duration::from_millis(100);
+/// How long after the last batch one that is gathered leaves in any case.
+pub const GATHERING: Duration = Duration::from_millis(50);
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +74,8 @@ struct Lane {
     epoch: Epoch,
     buffer: VecDeque<Record>,
     bytes: usize,
+    /// When the last of its records did.
+    last_came: Option<Instant>,
     out: bool,
 }
 
@@ -90,18 +91,11 @@ pub struct Batcher {
     /// The partitions whose records are in them. A partition that was revoked stays until its invocation ends.
     invoked: BTreeSet<Partition>,
     window_opened: Instant,
-    /// The last batch that left.
-    left: Option<Left>,
-    /// When the last record came.
-    last_came: Instant,
+    /// When the last new batch left; a further try of one does not count.
+    last_left: Instant,
+    /// Whether it had [`MANY`] records.
+    last_had_many: bool,
     epochs: u64,
-}
-
-/// A batch that has left.
-#[derive(Clone, Copy, Debug)]
-struct Left {
-    at: Instant,
-    were_many: bool,
 }
 
 impl Batcher {
@@ -116,8 +110,8 @@ impl Batcher {
             in_flight: 0,
             invoked,
             window_opened: now,
-            left: None,
-            last_came: now,
+            last_left: now,
+            last_had_many: false,
             epochs: 0,
         }
     }
@@ -126,7 +120,7 @@ impl Batcher {
     pub fn assign(&mut self, partition: Partition) -> Epoch {
         self.epochs += 1;
         let epoch = Epoch(self.epochs);
-        self.lanes.insert(partition, Lane { epoch, buffer: VecDeque::new(), bytes: 0, out: false });
+        self.lanes.insert(partition, Lane { epoch, buffer: VecDeque::new(), bytes: 0, last_came: None, out: false });
         epoch
     }
 
@@ -161,7 +155,7 @@ impl Batcher {
             record.json = Box::default();
         }
         lane.bytes += record.json.len() + 1;
-        self.last_came = now;
+        lane.last_came = Some(now);
         lane.buffer.push_back(record);
         fits
     }
@@ -173,7 +167,8 @@ impl Batcher {
         }
         let slices = self.fill();
         let records: usize = slices.iter().map(|slice| slice.records.len()).sum();
-        self.left = Some(Left { at: now, were_many: records >= MANY });
+        self.last_had_many = records >= MANY;
+        self.last_left = now;
         self.window_opened = now;
         Some(slices)
     }
@@ -252,13 +247,15 @@ impl Batcher {
     }
 
     fn window_end(&self) -> Instant {
-        let window_end = self.window_opened + self.limits.window;
-        let least = match self.left {
-            Some(left) if self.in_flight > 0 => left.at + COMPANY,
-            Some(left) if left.were_many => (left.at + GATHERING).min(self.last_came + QUIET),
-            _ => window_end,
+        let least = if self.in_flight > 0 {
+            self.last_left + COMPANY
+        } else if self.last_had_many {
+            let last_came = self.free().filter_map(|lane| lane.last_came).max();
+            last_came.map_or(self.last_left, |came| (came + QUIET).min(self.last_left + GATHERING))
+        } else {
+            self.window_opened
         };
-        window_end.max(least)
+        least.max(self.window_opened + self.limits.window)
     }
 
     fn skip_empty_windows(&mut self, now: Instant) {

@@ -445,62 +445,112 @@ mod batches {
         assert_eq!(taken(&mut batcher, now + COMPANY), Some(vec![(2, vec![0])]));
     }
 
-    /// A batcher with a window of zero, of which a batch of so many has just left and come back.
-    fn batcher_after(records: usize) -> (Batcher, Instant) {
-        let now = Instant::now();
-        let limits = Limits { window: Duration::ZERO, records: 2 * MANY, bytes: 1024 * MANY, ..LIMITS };
-        let mut batcher = Batcher::new(limits, now);
+    /// How long the batches of [`batcher_after`] are tried.
+    const TRIED: Duration = Duration::from_millis(20);
+
+    /// A batcher of which a batch of so many has left and come back, and when it left.
+    fn batcher_after(records: usize, window: Duration) -> (Batcher, Instant) {
+        let left = Instant::now();
+        let limits = Limits { window, records: 2 * MANY, bytes: 1024 * MANY, ..LIMITS };
+        let mut batcher = Batcher::new(limits, left - window);
         batcher.assign(0);
         let epoch = batcher.assign(1);
-        push(&mut batcher, 1, 0..records as i64, now);
-        assert_eq!(taken(&mut batcher, now).map(|slices| slices[0].1.len()), Some(records));
+        push(&mut batcher, 1, 0..records as i64, left - window);
+        assert_eq!(taken(&mut batcher, left).map(|slices| slices[0].1.len()), Some(records));
         batcher.ended([1]);
         batcher.release(1, epoch);
-        batcher.returned(now);
-        (batcher, now)
+        batcher.returned(left + TRIED);
+        (batcher, left)
     }
 
     #[test]
     fn after_few_records_the_next_one_leaves_at_once() {
-        let (mut batcher, now) = batcher_after(MANY - 1);
-        push(&mut batcher, 0, 0..1, now);
-        assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0])]));
+        let (mut batcher, left) = batcher_after(MANY - 1, Duration::ZERO);
+        push(&mut batcher, 0, 0..1, left + TRIED);
+        assert_eq!(taken(&mut batcher, left + TRIED), Some(vec![(0, vec![0])]));
     }
 
     #[test]
     fn after_many_records_the_next_ones_leave_when_no_more_come() {
-        let (mut batcher, now) = batcher_after(MANY);
-        push(&mut batcher, 0, 0..1, now);
-        let second = now + QUIET - Duration::from_millis(1);
-        assert_eq!(taken(&mut batcher, second), None);
-        push(&mut batcher, 0, 1..2, second);
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        let (first, second) = (left + TRIED, left + TRIED + QUIET / 2);
+        push(&mut batcher, 0, 0..1, first);
+        assert_eq!(batcher.wake_at(), Some(first + QUIET));
+        push(&mut batcher, 1, 1..2, second);
+        assert_eq!(taken(&mut batcher, first + QUIET), None);
         assert_eq!(batcher.wake_at(), Some(second + QUIET));
-        assert_eq!(taken(&mut batcher, second + QUIET - Duration::from_millis(1)), None);
-        assert_eq!(taken(&mut batcher, second + QUIET), Some(vec![(0, vec![0, 1])]));
+        assert_eq!(taken(&mut batcher, second + QUIET).map(|slices| slices.len()), Some(2));
     }
 
     #[test]
-    fn after_many_records_a_stream_that_never_pauses_leaves_ten_times_a_second_and_a_full_batch_at_once() {
-        let (mut batcher, now) = batcher_after(MANY);
-        let steps = i64::try_from(GATHERING.as_millis()).unwrap() / 4;
-        for step in 0..steps {
-            let at = now + Duration::from_millis(4) * u32::try_from(step).unwrap();
-            push(&mut batcher, 0, step..step + 1, at);
-            assert_eq!(taken(&mut batcher, at), None, "after {:?}", at - now);
+    fn after_many_records_a_stream_that_never_pauses_is_gathered_for_so_long() {
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        let end = left + GATHERING;
+        let mut at = left + TRIED;
+        for offset in 0.. {
+            push(&mut batcher, 0, offset..offset + 1, at);
+            let next = at + QUIET / 2;
+            if next >= end {
+                break;
+            }
+            assert_eq!(taken(&mut batcher, at), None, "{:?} after the last one left", at - left);
+            at = next;
         }
-        assert_eq!(batcher.wake_at(), Some(now + GATHERING));
-        assert_eq!(taken(&mut batcher, now + GATHERING).map(|slices| slices[0].1.len() as i64), Some(steps));
+        assert_eq!(batcher.wake_at(), Some(end));
+        assert!(taken(&mut batcher, end).is_some());
+    }
 
-        let (mut batcher, now) = batcher_after(MANY);
-        push(&mut batcher, 0, 0..2 * MANY as i64, now);
-        assert_eq!(taken(&mut batcher, now).map(|slices| slices[0].1.len()), Some(2 * MANY));
+    #[test]
+    fn after_many_records_a_full_batch_leaves_at_once() {
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..2 * MANY as i64, left + TRIED);
+        assert_eq!(taken(&mut batcher, left + TRIED).map(|slices| slices[0].1.len()), Some(2 * MANY));
     }
 
     #[test]
     fn many_records_long_ago_hold_up_nothing() {
-        let (mut batcher, now) = batcher_after(MANY);
-        push(&mut batcher, 0, 0..1, now + GATHERING);
-        assert_eq!(taken(&mut batcher, now + GATHERING), Some(vec![(0, vec![0])]));
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..1, left + GATHERING);
+        assert_eq!(taken(&mut batcher, left + GATHERING), Some(vec![(0, vec![0])]));
+    }
+
+    #[test]
+    fn a_window_is_kept_after_many_records_too() {
+        let window = Duration::from_secs(1);
+        let (mut batcher, left) = batcher_after(MANY, window);
+        push(&mut batcher, 0, 0..1, left + TRIED);
+        assert_eq!(batcher.wake_at(), Some(left + TRIED + window));
+    }
+
+    #[test]
+    fn after_many_records_what_cannot_leave_holds_up_no_other_partition() {
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..MANY as i64, left + GATHERING);
+        assert!(taken(&mut batcher, left + GATHERING).is_some());
+        batcher.ended([0]);
+        // It failed, and waits for its next try.
+        let now = left + GATHERING + TRIED;
+        push(&mut batcher, 1, 0..1, now);
+        push(&mut batcher, 0, 100..101, now + QUIET / 2);
+        assert_eq!(taken(&mut batcher, now + QUIET), Some(vec![(1, vec![0])]));
+    }
+
+    #[test]
+    fn many_records_that_are_being_tried_are_company_as_any_others() {
+        let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..MANY as i64, left + GATHERING);
+        let left = left + GATHERING;
+        assert!(taken(&mut batcher, left).is_some());
+        push(&mut batcher, 1, 0..1, left);
+        assert_eq!(batcher.wake_at(), Some(left + COMPANY));
+    }
+
+    #[test]
+    fn a_further_try_is_company_from_when_the_last_new_batch_left() {
+        let (mut batcher, left) = batcher_after(1, Duration::ZERO);
+        batcher.began([1]);
+        push(&mut batcher, 0, 0..1, left + TRIED);
+        assert_eq!(batcher.wake_at(), Some(left + COMPANY));
     }
 
     #[test]
