@@ -262,3 +262,44 @@ impl<R: Reports> ClientContext for Context<R> {
         self.events.generate_oauth_token(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::LogConfig;
+    use crate::{COMMANDS, Cluster};
+
+    struct Tell;
+
+    impl Reports for Tell {
+        type Ticket = Box<oneshot::Sender<Result<Delivery, Undelivered>>>;
+
+        fn delivered(&self, ticket: Self::Ticket, result: Result<Delivery, Undelivered>) {
+            let _ = ticket.send(result);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_in_a_hurry_does_not_wait_for_company() {
+        let mock: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+        mock.create_topic(COMMANDS, 1, 1).unwrap();
+        let brokers = |name: &str| (name == "KAFKA_BOOTSTRAP_SERVERS").then(|| mock.bootstrap_servers());
+        let cluster = Cluster::find(&variables::read_from(brokers, LogConfig::read).unwrap()).await.unwrap();
+        let mut config = cluster.client_config("passbook-test", Duration::from_secs(20));
+        config.set("linger.ms", "100000");
+        let producer = Producer::new(config, cluster.events(), Tell).unwrap();
+        for offset in 0..3 {
+            let (ticket, told) = oneshot::channel();
+            let record = Outgoing { topic: COMMANDS, partition: Some(0), key: "a", value: b"{}", traceparent: None };
+            producer.send(&record, Box::new(ticket)).map_err(|(error, _)| error).unwrap();
+            producer.hurry(Duration::from_secs(20));
+            let delivery = timeout(Duration::from_secs(20), told).await.expect("it waits for company").unwrap();
+            assert_eq!(delivery.unwrap().offset, offset);
+        }
+    }
+}
