@@ -130,7 +130,7 @@ impl<R: Reports> Producer<R> {
         }
     }
 
-    /// Sends what is queued by now, without waiting for company; by another thread, which is busy with it for so long at most.
+    /// Has what is queued sent without waiting for company. Another thread does it, and takes so long at most.
     pub(crate) fn hurry(&self, at_most: Duration) {
         if let Ok(client) = self.client() {
             tokio::task::spawn_blocking(move || client.flush(at_most));
@@ -199,7 +199,7 @@ impl<R: Reports> Client<R> {
     /// While it lasts, nothing waits for company. It lasts until nothing is unconfirmed, or as long as is said.
     #[expect(
         unsafe_code,
-        reason = "rdkafka flushes for no time at all, again and again, and the broker's thread misses it"
+        reason = "rdkafka's own flush lasts for no time at all, so that the broker's thread may miss it"
     )]
     fn flush(&self, at_most: Duration) {
         let at_most_ms = i32::try_from(at_most.as_millis()).unwrap_or(i32::MAX);

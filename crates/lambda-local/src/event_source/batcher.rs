@@ -7,9 +7,9 @@
 //! Promises: records of a partition leave in order; a partition has at most one batch out, and none is taken from it
 //! before [`Batcher::release`]; nor is one while an invocation with records of it is still running, be it for an earlier
 //! assignment. A batch that waits for its next try keeps its partitions, but no place among those in flight. A batch
-//! leaves when it is full, or when the window ends and there is any record, or a little later, as said below. The window opens when a batch leaves, and
-//! again when one is done with and no other is being tried; while nothing arrives, windows follow one another, as
-//! Lambda's do.
+//! leaves when it is full, or when the window ends and there is any record, or a little later, as said below. The window
+//! opens when a batch leaves, and again when one is done with and no other is being tried; while nothing arrives, windows
+//! follow one another, as Lambda's do.
 //!
 //! A batch that is not full may leave later than its window ends, since each costs a function something, however small it is:
 //! - While a batch is being tried, the next one leaves [`COMPANY`] after the last one left at the earliest. So with a window of
@@ -33,10 +33,10 @@ pub const COMPANY: Duration = Duration::from_millis(500);
 /// After a batch of so many records or more, the next one is gathered.
 pub const MANY: usize = 30;
 
-/// How long no record may have come for a batch that is gathered to leave.
+/// A batch that is gathered leaves when no record has come for this long.
 pub const QUIET: Duration = Duration::from_millis(5);
 
-/// How long after the last batch one that is gathered leaves in any case.
+/// A batch that is gathered leaves this long after the last one left, whatever comes.
 pub const GATHERING: Duration = Duration::from_millis(50);
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
@@ -74,7 +74,7 @@ struct Lane {
     epoch: Epoch,
     buffer: VecDeque<Record>,
     bytes: usize,
-    /// When the last of its records did.
+    /// When its last record came.
     last_came: Option<Instant>,
     out: bool,
 }
