@@ -1,6 +1,7 @@
 //! The port through which commands come into the log.
 
 mod crowd;
+mod flights;
 mod kafka;
 mod known_placement;
 

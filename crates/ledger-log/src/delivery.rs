@@ -5,7 +5,9 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread;
 use std::time::Duration;
 
 use ledger::Partition;
@@ -21,6 +23,9 @@ use rdkafka::util::IntoOpaque;
 
 use crate::cluster::ClientEvents;
 use crate::{TRACEPARENT, Traceparent};
+
+/// How long a flush lasts at most, rounded up by librdkafka.
+const FLUSH: Duration = Duration::from_millis(2);
 
 /// Where a record came to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +78,8 @@ pub(crate) struct Producer<R: Reports> {
 pub(crate) struct Client<R: Reports> {
     producer: ThreadedProducer<Context<R>>,
     is_over: Arc<AtomicBool>,
+    /// To the thread that flushes, once there is any.
+    flushes: OnceLock<SyncSender<()>>,
 }
 
 /// A record to send; a key and a value, and the trace it belongs to.
@@ -122,21 +129,6 @@ impl<R: Reports> Producer<R> {
         asked.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 
-    /// Queues a record; its report comes later.
-    pub(crate) fn send(&self, record: &Outgoing<'_>, ticket: R::Ticket) -> Result<(), (KafkaError, R::Ticket)> {
-        match self.client() {
-            Ok(client) => client.send(record, ticket),
-            Err(error) => Err((error, ticket)),
-        }
-    }
-
-    /// Has what is queued sent without waiting for company. Another thread does it, and takes so long at most.
-    pub(crate) fn hurry(&self, at_most: Duration) {
-        if let Ok(client) = self.client() {
-            tokio::task::spawn_blocking(move || client.flush(at_most));
-        }
-    }
-
     /// The client that sends; another one where the last has come to its end.
     pub(crate) fn client(&self) -> Result<Arc<Client<R>>, KafkaError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +136,7 @@ impl<R: Reports> Producer<R> {
             tracing::warn!("the producer was given up, by the brokers or for want of time; another takes its place");
             let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
             // What it has in flight comes back to whoever waits for it as failed; joining its threads takes a moment.
-            std::thread::spawn(move || drop(over));
+            thread::spawn(move || drop(over));
         }
         Ok(current.clone())
     }
@@ -154,7 +146,7 @@ impl<R: Reports> Client<R> {
     fn open(config: &ClientConfig, events: &ClientEvents, reports: &Arc<R>) -> Result<Arc<Self>, KafkaError> {
         let is_over = Arc::new(AtomicBool::new(false));
         let context = Context { events: events.clone(), reports: reports.clone(), is_over: is_over.clone() };
-        Ok(Arc::new(Self { producer: config.create_with_context(context)?, is_over }))
+        Ok(Arc::new(Self { producer: config.create_with_context(context)?, is_over, flushes: OnceLock::new() }))
     }
 }
 
@@ -196,13 +188,20 @@ impl<R: Reports> Client<R> {
         })
     }
 
-    /// While it lasts, nothing waits for company. It lasts until nothing is unconfirmed, or as long as is said.
+    /// Has what is queued sent without waiting for `linger.ms`. A thread of its own does it, since it has to wait.
+    pub(crate) fn hurry(self: &Arc<Self>) {
+        let flushes = self.flushes.get_or_init(|| flusher(Arc::downgrade(self)));
+        // Where one is about to begin anyway, that one is enough.
+        let _ = flushes.try_send(());
+    }
+
+    /// While it lasts, nothing waits for `linger.ms`. It lasts until nothing is unconfirmed, or for [`FLUSH`].
     #[expect(
         unsafe_code,
-        reason = "rdkafka's own flush lasts for no time at all, so that the broker's thread may miss it"
+        reason = "rdkafka's own flush polls, so that a second thread would take reports and mix up their order"
     )]
-    fn flush(&self, at_most: Duration) {
-        let at_most_ms = i32::try_from(at_most.as_millis()).unwrap_or(i32::MAX);
+    fn flush(&self) {
+        let at_most_ms = i32::try_from(FLUSH.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the client lives as long as the borrow. Reports are taken by the thread of the `ThreadedProducer`, as events,
         // so this waits and calls nothing back.
         let _what_is_left_waits_no_longer_than_it_would =
@@ -215,6 +214,21 @@ impl<R: Reports> Client<R> {
         self.is_over.store(true, Ordering::Relaxed);
         self.producer.purge(PurgeConfig::default().queue().inflight());
     }
+}
+
+/// Flushes each time it is told to, until its client is gone.
+fn flusher<R: Reports>(client: Weak<Client<R>>) -> SyncSender<()> {
+    let (flushes, due) = sync_channel(1);
+    let flush = move || {
+        while due.recv().is_ok() {
+            let Some(client) = client.upgrade() else { return };
+            client.flush();
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("flusher".to_owned()).spawn(flush) {
+        tracing::warn!(%error, "no thread to flush the producer with: what is sent alone waits as long as what many send");
+    }
+    flushes
 }
 
 /// What librdkafka calls back.
@@ -285,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_in_a_hurry_does_not_wait_for_company() {
+    async fn who_is_in_a_hurry_does_not_wait_for_others() {
         let mock: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
         mock.create_topic(COMMANDS, 1, 1).unwrap();
         let brokers = |name: &str| (name == "KAFKA_BOOTSTRAP_SERVERS").then(|| mock.bootstrap_servers());
@@ -294,11 +308,20 @@ mod tests {
         config.set("linger.ms", "100000");
         let producer = Producer::new(config, cluster.events(), Tell).unwrap();
         for offset in 0..3 {
-            let (ticket, told) = oneshot::channel();
+            let (ticket, mut told) = oneshot::channel();
             let record = Outgoing { topic: COMMANDS, partition: Some(0), key: "a", value: b"{}", traceparent: None };
-            producer.send(&record, Box::new(ticket)).map_err(|(error, _)| error).unwrap();
-            producer.hurry(Duration::from_secs(20));
-            let delivery = timeout(Duration::from_secs(20), told).await.expect("it waits for company").unwrap();
+            let client = producer.client().unwrap();
+            client.send(&record, Box::new(ticket)).map_err(|(error, _)| error).unwrap();
+            // The client's thread may miss a flush that is short: here, where linger.ms is long, there is another one.
+            let delivery = timeout(Duration::from_secs(20), async {
+                loop {
+                    client.hurry();
+                    if let Ok(delivery) = timeout(Duration::from_millis(50), &mut told).await {
+                        break delivery.unwrap();
+                    }
+                }
+            });
+            let delivery = delivery.await.expect("it waits for linger.ms");
             assert_eq!(delivery.unwrap().offset, offset);
         }
     }

@@ -14,9 +14,12 @@
 //! A batch that is not full may leave later than its window ends, since each costs a function something, however small it is:
 //! - While a batch is being tried, the next one leaves [`COMPANY`] after the last one left at the earliest. So with a window of
 //!   zero a lone record waits for nothing but a batch under way.
-//! - Once none is being tried, and the last one had [`MANY`] records or more, the next one leaves when no record has come for
-//!   [`QUIET`], or [`GATHERING`] after the last one left. Callers who each wait for their record to be settled send nothing
-//!   meanwhile, and so wait for [`QUIET`]; beside a stream that never pauses, for [`GATHERING`] at most.
+//! - Once none is being tried, and the last one had [`MANY`] records or more, the next one is gathered. It leaves when no
+//!   record has come for [`QUIET`] (a little longer where batches take long), or so long after the last one left as
+//!   [`gathering`] says, which grows with the records that the last one had. So a stream of more than 1,000 records a second
+//!   comes to the longest time, and a thinner one comes to batches that are not gathered at all. Callers who each wait for
+//!   their record to be settled send nothing meanwhile, and so wait for the pause; beside a fast stream they wait for
+//!   [`GATHERING_AT_MOST`] at most.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -33,11 +36,25 @@ pub const COMPANY: Duration = Duration::from_millis(500);
 /// After a batch of so many records or more, the next one is gathered.
 pub const MANY: usize = 30;
 
-/// A batch that is gathered leaves when no record has come for this long.
+/// A batch that is gathered leaves when no record has come for this long, or for a quarter of the time that the last one took:
+/// where that is long, everything takes long, and records come less often.
 pub const QUIET: Duration = Duration::from_millis(5);
 
-/// A batch that is gathered leaves this long after the last one left, whatever comes.
-pub const GATHERING: Duration = Duration::from_millis(50);
+/// It leaves when no record has come for this long, however long the last one took.
+pub const QUIET_AT_MOST: Duration = Duration::from_millis(20);
+
+/// How long a batch is gathered for each record of the last one.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// The longest a batch is gathered.
+pub const GATHERING_AT_MOST: Duration = Duration::from_millis(100);
+
+/// How long after a batch of so many records the next one leaves, whatever comes.
+#[must_use]
+pub fn gathering(records: usize) -> Duration {
+    let records = u32::try_from(records).unwrap_or(u32::MAX);
+    GATHERING.saturating_mul(records).min(GATHERING_AT_MOST)
+}
 
 /// Counts the times partitions were assigned: what was taken under an earlier assignment is not this one's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,8 +110,10 @@ pub struct Batcher {
     window_opened: Instant,
     /// When the last new batch left; a further try of one does not count.
     last_left: Instant,
-    /// Whether it had [`MANY`] records.
-    last_had_many: bool,
+    /// How many records it had.
+    last_size: usize,
+    /// How long after it left it was done with.
+    last_took: Duration,
     epochs: u64,
 }
 
@@ -111,7 +130,8 @@ impl Batcher {
             invoked,
             window_opened: now,
             last_left: now,
-            last_had_many: false,
+            last_size: 0,
+            last_took: Duration::ZERO,
             epochs: 0,
         }
     }
@@ -167,7 +187,7 @@ impl Batcher {
         }
         let slices = self.fill();
         let records: usize = slices.iter().map(|slice| slice.records.len()).sum();
-        self.last_had_many = records >= MANY;
+        self.last_size = records;
         self.last_left = now;
         self.window_opened = now;
         Some(slices)
@@ -225,6 +245,7 @@ impl Batcher {
     /// A batch is done with altogether.
     pub fn returned(&mut self, now: Instant) {
         if self.in_flight == 0 {
+            self.last_took = now.saturating_duration_since(self.last_left);
             self.window_opened = now;
         }
     }
@@ -249,13 +270,18 @@ impl Batcher {
     fn window_end(&self) -> Instant {
         let least = if self.in_flight > 0 {
             self.last_left + COMPANY
-        } else if self.last_had_many {
+        } else if self.last_size >= MANY {
             let last_came = self.free().filter_map(|lane| lane.last_came).max();
-            last_came.map_or(self.last_left, |came| (came + QUIET).min(self.last_left + GATHERING))
+            last_came
+                .map_or(self.last_left, |came| (came + self.quiet()).min(self.last_left + gathering(self.last_size)))
         } else {
             self.window_opened
         };
         least.max(self.window_opened + self.limits.window)
+    }
+
+    fn quiet(&self) -> Duration {
+        (self.last_took / 4).clamp(QUIET, QUIET_AT_MOST)
     }
 
     fn skip_empty_windows(&mut self, now: Instant) {

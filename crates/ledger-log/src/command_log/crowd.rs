@@ -30,15 +30,22 @@ impl Crowd {
         Self { under_way, began: now, many_until }
     }
 
-    /// Another command, and whether it is one of many.
-    pub(super) fn join(&self, now: Instant) -> (UnderWay<'_>, bool) {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    /// Another command.
+    pub(super) fn join(&self, now: Instant) -> UnderWay<'_> {
         let others = self.under_way.fetch_add(1, Ordering::Relaxed);
-        let now = now.saturating_duration_since(self.began);
         if others >= MANY {
-            self.many_until.store(micros(now + REMEMBERED), Ordering::Relaxed);
+            self.many_until.fetch_max(self.micros(now + REMEMBERED), Ordering::Relaxed);
         }
-        (UnderWay(&self.under_way), micros(now) < self.many_until.load(Ordering::Relaxed))
+        UnderWay(&self.under_way)
+    }
+
+    /// Whether commands are many.
+    pub(super) fn is_there(&self, now: Instant) -> bool {
+        self.micros(now) < self.many_until.load(Ordering::Relaxed)
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -56,11 +63,13 @@ mod tests {
     fn commands_are_many_when_many_others_are_under_way_and_for_a_while_after() {
         let now = Instant::now();
         let crowd = Crowd::new(now);
-        let (under_way, are_many): (Vec<_>, Vec<bool>) = (0..=MANY).map(|_| crowd.join(now)).unzip();
-        assert_eq!(are_many, [vec![false; MANY], vec![true]].concat());
+        let mut under_way: Vec<_> = (0..MANY).map(|_| crowd.join(now)).collect();
+        assert!(!crowd.is_there(now));
+        under_way.push(crowd.join(now));
+        assert!(crowd.is_there(now));
         drop(under_way);
-        assert!(crowd.join(now + REMEMBERED / 2).1, "they have just been");
-        assert!(!crowd.join(now + REMEMBERED).1);
+        assert!(crowd.is_there(now + REMEMBERED / 2), "they have just been");
+        assert!(!crowd.is_there(now + REMEMBERED));
         assert_eq!(crowd.under_way.load(Ordering::Relaxed), 0, "each is counted out");
     }
 }

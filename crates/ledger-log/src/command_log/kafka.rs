@@ -1,24 +1,26 @@
 //! Commands into Kafka: an idempotent producer, acknowledged by every in-sync replica.
 //!
-//! Commands that come at a time wait [`COMPANY`] for each other and share requests: each request costs this process and the
-//! broker more than the records in it. A command that comes while there is no [`Crowd`] is sent at once, with all that is
-//! queued. (docs/decisions/2026-11-29-settled-at-once.md)
+//! Commands to one partition leave in [`Flights`], one after the other. Where commands are many (a [`Crowd`]), a flight waits
+//! [`COMPANY`] in librdkafka for those to other partitions: each send and each answer costs this process and the broker more
+//! than the records in it. Else it is sent at once. (docs/decisions/2026-11-29-settled-at-once.md)
 //!
-//! Bounds: an append ends within the append time-out, give or take the second in which librdkafka looks at time-outs; at
-//! most [`QUEUE_RECORDS`] commands wait at once, and one more is turned away.
+//! Bounds: an append ends within [`HELD`](super::flights::HELD) and the append time-out, give or take the second in which
+//! librdkafka looks at time-outs. At most [`QUEUE_RECORDS`] commands wait for their confirmation, and as many for their flight;
+//! one more is turned away.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use ledger::{Generation, Placement, Position, Timestamp};
+use ledger::{AccountId, Generation, Partition, Placement, Position, Timestamp};
 use ledger_wire::{NewCommand, record};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::crowd::Crowd;
+use super::flights::{Flight, Flights, Look};
 use super::known_placement::KnownPlacement;
 use super::{AppendError, Appended, CommandLog, PLACEMENT_WITHIN};
 use crate::cluster::Cluster;
@@ -28,10 +30,10 @@ use crate::{COMMANDS, Traceparent};
 
 /// The most commands that wait for their confirmation at once.
 const QUEUE_RECORDS: usize = 20_000;
+/// How long the flights of many wait for each other.
+const COMPANY: Duration = Duration::from_millis(2);
 /// The longest a broker may take to say that the topic is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a command waits for others.
-const COMPANY: Duration = Duration::from_millis(2);
 
 /// The command topic of a Kafka cluster.
 pub struct KafkaCommandLog {
@@ -39,6 +41,7 @@ pub struct KafkaCommandLog {
     timeout: Duration,
     producer: Producer<Confirmations>,
     crowd: Crowd,
+    flights: Mutex<Flights<Departing>>,
     known: KnownPlacement,
 }
 
@@ -60,8 +63,9 @@ impl KafkaCommandLog {
             // A topic that is not there is said at once; what has just been created is shown within this time.
             .set("topic.metadata.propagation.max.ms", "1000");
         let producer = Producer::new(config, cluster.events(), Confirmations::default()).map_err(misconfigured)?;
-        let (cluster, crowd, known) = (cluster.clone(), Crowd::new(Instant::now()), KnownPlacement::default());
-        Ok(Self { cluster, timeout, producer, crowd, known })
+        let (crowd, flights, known) =
+            (Crowd::new(Instant::now()), Mutex::new(Flights::new()), KnownPlacement::default());
+        Ok(Self { cluster: cluster.clone(), timeout, producer, crowd, flights, known })
     }
 
     async fn read_placement(&self) -> Result<Placement, AppendError> {
@@ -89,37 +93,61 @@ impl KafkaCommandLog {
         timeout(PLACEMENT_WITHIN, self.read_placement()).await.unwrap_or_else(|_| Err(too_late()))
     }
 
-    async fn append_one(
+    /// Puts a command among those that wait for the next flight to its partition.
+    fn join(
         &self,
         placement: Placement,
         command: &NewCommand,
         traceparent: Option<&Traceparent>,
-    ) -> Result<Appended, AppendError> {
-        let (account, value) = (&command.account, record::encode(command, placement.generation));
-        let partition = Some(placement.partition_of(account));
-        let outgoing = Outgoing { topic: COMMANDS, partition, key: account.group(), value: &value, traceparent };
-        let delivery = self.deliver(placement.generation, outgoing).await.inspect_err(|error| {
+    ) -> Result<Waiting<'_>, AppendError> {
+        let Placement { generation, .. } = placement;
+        let (confirm, confirmation) = oneshot::channel();
+        let partition = placement.partition_of(&command.account);
+        let departing = Departing {
+            partition,
+            account: command.account.clone(),
+            value: record::encode(command, generation),
+            traceparent: traceparent.cloned(),
+            ticket: Box::new(Ticket { generation, confirm }),
+        };
+        let flight = self.flights().join(partition, departing).map_err(|_| AppendError::QueueFull)?;
+        Ok(Waiting { aboard: Aboard { log: self, flight }, generation, confirmation })
+    }
+
+    async fn confirmed(&self, waiting: Waiting<'_>) -> Result<Appended, AppendError> {
+        let generation = waiting.generation;
+        let delivery = self.delivered(waiting).await.inspect_err(|error| {
             // The topic is another one, or is about to be.
             if matches!(error, AppendError::Recreated | AppendError::Misconfigured { .. }) {
                 self.known.forget();
             }
         })?;
-        appended(placement.generation, delivery)
+        appended(generation, delivery)
             .ok_or_else(|| self.unconfirmed("the broker has it, but does not say where".to_owned()))
     }
 
-    async fn deliver(&self, generation: Generation, outgoing: Outgoing<'_>) -> Result<Delivery, AppendError> {
-        let (_under_way, is_one_of_many) = self.crowd.join(Instant::now());
-        let (confirm, confirmation) = oneshot::channel();
-        let ticket = Box::new(Ticket { generation, confirm });
-        self.producer.send(&outgoing, ticket).map_err(|(error, _)| self.refused(&error))?;
-        if !is_one_of_many {
-            self.producer.hurry(COMPANY);
-        }
-        // Always told: by the broker, or by librdkafka when the time is up. A time-out here would leave the record queued.
-        match confirmation.await {
+    async fn delivered(&self, waiting: Waiting<'_>) -> Result<Delivery, AppendError> {
+        let Waiting { aboard, mut confirmation, .. } = waiting;
+        let _under_way = self.crowd.join(Instant::now());
+        // Always told once it has left: by the broker, or by librdkafka when the time is up. A time-out here would leave the
+        // record queued.
+        let told = loop {
+            let look = self.flights().look(aboard.flight, Instant::now());
+            match look {
+                Look::Left => break confirmation.await,
+                Look::Leaves(commands) => self.send(commands),
+                Look::Waits(until) => {
+                    if let Ok(told) = timeout_at(until, &mut confirmation).await {
+                        break told;
+                    }
+                }
+            }
+        };
+        drop(aboard);
+        match told {
             Ok(Confirmation::Recorded(delivery)) => Ok(delivery),
             Ok(Confirmation::Recreated) => Err(AppendError::Recreated),
+            Ok(Confirmation::Refused(error)) => Err(self.refused(&error)),
             // Whatever the last try came to, an earlier one may have been written.
             Ok(Confirmation::Failed(Undelivered { error, maybe_recorded: true })) => {
                 Err(self.unconfirmed(self.producer.reason(&error)))
@@ -127,6 +155,32 @@ impl KafkaCommandLog {
             Ok(Confirmation::Failed(Undelivered { error, maybe_recorded: false })) => Err(self.failed(&error)),
             Err(_) => Err(self.unconfirmed("the producer ended".to_owned())),
         }
+    }
+
+    fn send(&self, commands: Vec<Departing>) {
+        let client = match self.producer.client() {
+            Ok(client) => client,
+            Err(error) => return commands.into_iter().for_each(|command| command.ticket.refuse(error.clone())),
+        };
+        for Departing { partition, account, value, traceparent, ticket } in commands {
+            let outgoing = Outgoing {
+                topic: COMMANDS,
+                partition: Some(partition),
+                key: account.group(),
+                value: &value,
+                traceparent: traceparent.as_ref(),
+            };
+            if let Err((error, ticket)) = client.send(&outgoing, ticket) {
+                ticket.refuse(error);
+            }
+        }
+        if !self.crowd.is_there(Instant::now()) {
+            client.hurry();
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights<Departing>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Never queued.
@@ -173,7 +227,9 @@ impl CommandLog for KafkaCommandLog {
     ) -> Vec<Result<Appended, AppendError>> {
         match self.placement_in_time().await {
             Ok(placement) => {
-                join_all(commands.iter().map(|command| self.append_one(placement, command, traceparent))).await
+                let waiting: Vec<_> =
+                    commands.iter().map(|command| self.join(placement, command, traceparent)).collect();
+                join_all(waiting.into_iter().map(async |waiting| self.confirmed(waiting?).await)).await
             }
             Err(error) => vec![Err(error); commands.len()],
         }
@@ -214,6 +270,38 @@ fn appended(generation: Generation, delivery: Delivery) -> Option<Appended> {
     Some(Appended { position, recorded_at: delivery.timestamp_ms.map(Timestamp::from_epoch_ms) })
 }
 
+/// A command that waits for its flight.
+struct Departing {
+    partition: Partition,
+    account: AccountId,
+    value: Vec<u8>,
+    traceparent: Option<Traceparent>,
+    ticket: Box<Ticket>,
+}
+
+/// Whoever waits for a command.
+struct Waiting<'a> {
+    aboard: Aboard<'a>,
+    generation: Generation,
+    confirmation: oneshot::Receiver<Confirmation>,
+}
+
+/// A command on a flight, for as long as somebody waits for it. The first one of a flight that is confirmed, or given up,
+/// sends the next flight.
+struct Aboard<'a> {
+    log: &'a KafkaCommandLog,
+    flight: Flight,
+}
+
+impl Drop for Aboard<'_> {
+    fn drop(&mut self) {
+        let next = self.log.flights().landed(self.flight, Instant::now());
+        if !next.is_empty() {
+            self.log.send(next);
+        }
+    }
+}
+
 /// Goes with a record, and comes back with its report.
 struct Ticket {
     /// The generation that stands in the record.
@@ -221,11 +309,20 @@ struct Ticket {
     confirm: oneshot::Sender<Confirmation>,
 }
 
+impl Ticket {
+    /// The client did not take the record.
+    fn refuse(self, error: KafkaError) {
+        let _nobody_may_wait = self.confirm.send(Confirmation::Refused(error));
+    }
+}
+
 enum Confirmation {
     Recorded(Delivery),
     /// The offset has been given out before in this generation, so this is not the topic it was.
     Recreated,
     Failed(Undelivered),
+    /// The client did not take it.
+    Refused(KafkaError),
 }
 
 /// Hands each confirmation to its append, and watches that the offsets of a partition only ever grow within a generation:

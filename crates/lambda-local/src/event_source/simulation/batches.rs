@@ -1,6 +1,6 @@
 //! Batches, by size and time.
 
-use super::super::batcher::{COMPANY, GATHERING, MANY, QUIET};
+use super::super::batcher::{COMPANY, GATHERING_AT_MOST, MANY, QUIET, QUIET_AT_MOST, gathering};
 use super::*;
 
 fn batcher(window_ms: u64) -> (Batcher, Instant) {
@@ -78,6 +78,10 @@ const TRIED: Duration = Duration::from_millis(20);
 
 /// A batcher of which a batch of so many has left and come back, and when it left.
 fn batcher_after(records: usize, window: Duration) -> (Batcher, Instant) {
+    batcher_after_one_that_took(TRIED, records, window)
+}
+
+fn batcher_after_one_that_took(tried: Duration, records: usize, window: Duration) -> (Batcher, Instant) {
     let left = Instant::now();
     let limits = Limits { window, records: 2 * MANY, bytes: 1024 * MANY, ..LIMITS };
     let mut batcher = Batcher::new(limits, left - window);
@@ -87,7 +91,7 @@ fn batcher_after(records: usize, window: Duration) -> (Batcher, Instant) {
     assert_eq!(taken(&mut batcher, left).map(|slices| slices[0].1.len()), Some(records));
     batcher.ended([1]);
     batcher.release(1, epoch);
-    batcher.returned(left + TRIED);
+    batcher.returned(left + tried);
     (batcher, left)
 }
 
@@ -111,9 +115,20 @@ fn after_many_records_the_next_ones_leave_when_no_more_come() {
 }
 
 #[test]
+fn where_a_batch_takes_long_a_longer_time_without_records_counts_as_a_pause() {
+    for (took_ms, pause) in [(20, QUIET), (40, 2 * QUIET), (80, QUIET_AT_MOST), (10_000, QUIET_AT_MOST)] {
+        let took = Duration::from_millis(took_ms);
+        let (mut batcher, left) = batcher_after_one_that_took(took, MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..1, left);
+        let expected = (left + pause).min(left + gathering(MANY));
+        assert_eq!(batcher.wake_at(), Some(expected), "{took_ms}");
+    }
+}
+
+#[test]
 fn after_many_records_a_stream_that_never_pauses_is_gathered_for_so_long() {
     let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
-    let end = left + GATHERING;
+    let end = left + gathering(MANY);
     let mut at = left + TRIED;
     for offset in 0.. {
         push(&mut batcher, 0, offset..offset + 1, at);
@@ -138,8 +153,8 @@ fn after_many_records_a_full_batch_leaves_at_once() {
 #[test]
 fn many_records_long_ago_hold_up_nothing() {
     let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
-    push(&mut batcher, 0, 0..1, left + GATHERING);
-    assert_eq!(taken(&mut batcher, left + GATHERING), Some(vec![(0, vec![0])]));
+    push(&mut batcher, 0, 0..1, left + gathering(MANY));
+    assert_eq!(taken(&mut batcher, left + gathering(MANY)), Some(vec![(0, vec![0])]));
 }
 
 #[test]
@@ -153,11 +168,11 @@ fn a_window_is_kept_after_many_records_too() {
 #[test]
 fn after_many_records_what_cannot_leave_holds_up_no_other_partition() {
     let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
-    push(&mut batcher, 0, 0..MANY as i64, left + GATHERING);
-    assert!(taken(&mut batcher, left + GATHERING).is_some());
+    push(&mut batcher, 0, 0..MANY as i64, left + gathering(MANY));
+    assert!(taken(&mut batcher, left + gathering(MANY)).is_some());
     batcher.ended([0]);
     // It failed, and waits for its next try.
-    let now = left + GATHERING + TRIED;
+    let now = left + gathering(MANY) + TRIED;
     push(&mut batcher, 1, 0..1, now);
     push(&mut batcher, 0, 100..101, now + QUIET / 2);
     assert_eq!(taken(&mut batcher, now + QUIET), Some(vec![(1, vec![0])]));
@@ -166,8 +181,8 @@ fn after_many_records_what_cannot_leave_holds_up_no_other_partition() {
 #[test]
 fn many_records_that_are_being_tried_are_company_as_any_others() {
     let (mut batcher, left) = batcher_after(MANY, Duration::ZERO);
-    push(&mut batcher, 0, 0..MANY as i64, left + GATHERING);
-    let left = left + GATHERING;
+    push(&mut batcher, 0, 0..MANY as i64, left + gathering(MANY));
+    let left = left + gathering(MANY);
     assert!(taken(&mut batcher, left).is_some());
     push(&mut batcher, 1, 0..1, left);
     assert_eq!(batcher.wake_at(), Some(left + COMPANY));
@@ -249,4 +264,46 @@ fn a_batch_never_exceeds_its_bytes() {
         batcher.push(0, Record { offset, timestamp_ms: 0, json: vec![b'x'; 80].into_boxed_slice() }, now);
     }
     assert_eq!(taken(&mut batcher, now), Some(vec![(0, vec![0, 1])]));
+}
+
+/// How many records the batches have, of a stream that begins with many at once.
+fn batches_of_a_stream(per_second: u32, batches: usize) -> Vec<usize> {
+    let began = Instant::now();
+    let mut batcher = Batcher::new(Limits { window: Duration::ZERO, records: 5000, bytes: 1 << 20, ..LIMITS }, began);
+    let epoch = batcher.assign(0);
+    push(&mut batcher, 0, 0..10 * MANY as i64, began);
+    let (mut sizes, mut out_until) = (Vec::new(), None);
+    for number in 1.. {
+        let now = began + Duration::from_secs(1) * number / per_second;
+        if out_until.is_some_and(|until| until <= now) {
+            out_until = None;
+            batcher.ended([0]);
+            batcher.release(0, epoch);
+            batcher.returned(now);
+        }
+        let offset = 10 * MANY as i64 + i64::from(number);
+        push(&mut batcher, 0, offset..offset + 1, now);
+        if let Some(slices) = taken(&mut batcher, now) {
+            sizes.push(slices[0].1.len());
+            out_until = Some(now + TRIED / 2);
+        }
+        if sizes.len() == batches {
+            break;
+        }
+    }
+    sizes
+}
+
+#[test]
+fn a_fast_stream_is_gathered_for_the_longest_time_and_a_thin_one_not_at_all() {
+    let at_most = |per_second: usize| per_second * GATHERING_AT_MOST.as_millis() as usize / 1000;
+    for per_second in [2_000, 10_000] {
+        let sizes = batches_of_a_stream(per_second, 20);
+        let expected = at_most(per_second as usize);
+        assert!(sizes[10..].iter().all(|size| size.abs_diff(expected) <= 1), "{per_second}: {sizes:?}");
+    }
+    for per_second in [100, 800] {
+        let sizes = batches_of_a_stream(per_second, 60);
+        assert!(sizes[50..].iter().all(|size| *size < MANY / 2), "{per_second}: {sizes:?}");
+    }
 }
