@@ -136,7 +136,9 @@ impl<R: Reports> Producer<R> {
             tracing::warn!("the producer was given up, by the brokers or for want of time; another takes its place");
             let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
             // What it has in flight comes back to whoever waits for it as failed; joining its threads takes a moment.
-            thread::spawn(move || drop(over));
+            let end = thread::Builder::new().name("ending".to_owned()).spawn(move || drop(over));
+            // Without a thread it has ended here.
+            let _ = end;
         }
         Ok(current.clone())
     }
@@ -191,7 +193,7 @@ impl<R: Reports> Client<R> {
     /// Has what is queued sent without waiting for `linger.ms`. A thread of its own does it, since it has to wait.
     pub(crate) fn hurry(self: &Arc<Self>) {
         let flushes = self.flushes.get_or_init(|| flusher(Arc::downgrade(self)));
-        // Where one is about to begin anyway, that one is enough.
+        // A flush already due covers this record too.
         let _ = flushes.try_send(());
     }
 
@@ -226,7 +228,7 @@ fn flusher<R: Reports>(client: Weak<Client<R>>) -> SyncSender<()> {
         }
     };
     if let Err(error) = thread::Builder::new().name("flusher".to_owned()).spawn(flush) {
-        tracing::warn!(%error, "no thread to flush the producer with: what is sent alone waits as long as what many send");
+        tracing::warn!(%error, "no thread to flush the producer with: commands wait for linger.ms even when few are sent");
     }
     flushes
 }

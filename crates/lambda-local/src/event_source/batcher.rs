@@ -16,10 +16,10 @@
 //!   zero a lone record waits for nothing but a batch under way.
 //! - Once none is being tried, and the last one had [`MANY`] records or more, the next one is gathered. It leaves when no
 //!   record has come for [`QUIET`] (a little longer where batches take long), or so long after the last one left as
-//!   [`gathering`] says, which grows with the records that the last one had. So a stream of more than 1,000 records a second
-//!   comes to the longest time, and a thinner one comes to batches that are not gathered at all. Callers who each wait for
-//!   their record to be settled send nothing meanwhile, and so wait for the pause; beside a fast stream they wait for
-//!   [`GATHERING_AT_MOST`] at most.
+//!   [`gathering`] says, which grows with the records that the last one had. A stream of more than 1,000 records a second
+//!   comes to the longest time, once a batch had many; a thinner one comes to batches that are not gathered at all. Callers
+//!   who each wait for their record to be settled send nothing meanwhile, and so wait for the pause; beside a fast stream
+//!   they wait for [`GATHERING_AT_MOST`] at most.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -36,12 +36,9 @@ pub const COMPANY: Duration = Duration::from_millis(500);
 /// After a batch of so many records or more, the next one is gathered.
 pub const MANY: usize = 30;
 
-/// A batch that is gathered leaves when no record has come for this long, or for a quarter of the time that the last one took:
-/// where that is long, everything takes long, and records come less often.
+/// A batch that is gathered leaves after a pause: a quarter of what the last batch took, but at least this. Where a batch takes
+/// long everything does, and records come less often.
 pub const QUIET: Duration = Duration::from_millis(5);
-
-/// It leaves when no record has come for this long, however long the last one took.
-pub const QUIET_AT_MOST: Duration = Duration::from_millis(20);
 
 /// How long a batch is gathered for each record of the last one.
 const GATHERING: Duration = Duration::from_millis(1);
@@ -112,7 +109,7 @@ pub struct Batcher {
     last_left: Instant,
     /// How many records it had.
     last_size: usize,
-    /// How long after it left it was done with.
+    /// From when the newest batch left until none was being tried.
     last_took: Duration,
     epochs: u64,
 }
@@ -281,7 +278,7 @@ impl Batcher {
     }
 
     fn quiet(&self) -> Duration {
-        (self.last_took / 4).clamp(QUIET, QUIET_AT_MOST)
+        QUIET.max(self.last_took / 4)
     }
 
     fn skip_empty_windows(&mut self, now: Instant) {

@@ -1,12 +1,17 @@
 //! Which commands are handed to librdkafka together, and when: a pure core with the time as an argument.
 //!
 //! A partition has one flight out at a time. When a record of it is confirmed, the next flight leaves with all that waits. So
-//! a lone command leaves at once, and many share requests: the more of them, the longer the broker takes.
+//! a command that finds no other under way leaves at once; one that does waits for an answer of the broker first. Many share
+//! requests: the more of them, the longer the broker takes.
 //!
 //! librdkafka by itself wastes processor time here. While records of a partition are in flight and others have waited for
 //! `linger.ms`, an idempotent producer's thread asks without pause whether it may send those, until the broker answers
 //! (`rd_kafka_toppar_producer_serve` of librdkafka 2.12: it counts five records in flight as five requests, the most that the
-//! broker can tell apart).
+//! broker can tell apart). With flights nothing is queued there meanwhile, unless the broker takes longer than [`HELD`].
+//!
+//! Promise: flights leave in their order, and in each the commands in the order in which they joined, where whoever looks or
+//! lands sends before anybody else does either. What has joined leaves within [`HELD`] while somebody waits for it, and at
+//! once when nobody does any more.
 //!
 //! Bounds: [`WAITING`] commands wait at a time. A flight waits for the one before it for [`HELD`] at most; then it goes to
 //! librdkafka, whose time-outs are for brokers that are slow or away.
@@ -43,7 +48,7 @@ struct Lane<T> {
     waiting: Vec<T>,
     /// The number of that flight.
     next: u64,
-    /// When the one before it left, while nothing of that is confirmed.
+    /// When the one before it left; `None` once a record of that is confirmed or given up.
     out_since: Option<Instant>,
 }
 
@@ -85,20 +90,22 @@ impl<T> Flights<T> {
         }
     }
 
-    /// Something of a flight is confirmed, or nobody waits for it any more: what leaves because of that.
+    /// A command of a flight is confirmed, or nobody waits for it any more: what leaves because of that. A command that is
+    /// given up before it has left takes its flight along, or it might wait for as long as nobody joins it.
     pub(super) fn landed(&mut self, flight: Flight, now: Instant) -> Vec<T> {
-        match self.lanes.get_mut(&flight.partition) {
-            Some(lane) if lane.next == flight.number + 1 => lane.out_since = None,
-            _ => return Vec::new(),
-        }
-        self.leave(flight.partition, now)
+        let Some(lane) = self.lanes.get(&flight.partition) else { return Vec::new() };
+        let is_last = lane.next == flight.number + 1;
+        let is_next = lane.next == flight.number;
+        if is_last || is_next { self.leave(flight.partition, now) } else { Vec::new() }
     }
 
     /// All that waits for a partition, if anything does.
     fn leave(&mut self, partition: Partition, now: Instant) -> Vec<T> {
-        let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| !lane.waiting.is_empty()) else {
+        let Some(lane) = self.lanes.get_mut(&partition) else { return Vec::new() };
+        lane.out_since = None;
+        if lane.waiting.is_empty() {
             return Vec::new();
-        };
+        }
         (lane.next, lane.out_since) = (lane.next + 1, Some(now));
         let leaves = mem::take(&mut lane.waiting);
         self.waiting -= leaves.len();
@@ -137,7 +144,6 @@ mod tests {
         let second = flights.join(0, "b").unwrap();
         assert_eq!(flights.look(second, now + MS), Look::Waits(now + HELD));
         assert_eq!(flights.join(0, "c"), Ok(second));
-        assert_eq!(flights.landed(second, now + MS), Vec::<&str>::new(), "it has not left");
         assert_eq!(flights.landed(first, now + 2 * MS), ["b", "c"]);
         assert_eq!(flights.look(second, now + 2 * MS), Look::Left);
         assert_eq!(flights.landed(first, now + 2 * MS), Vec::<&str>::new(), "said by each of it");
@@ -153,6 +159,22 @@ mod tests {
         let joined: Vec<_> = (0..3).map(|command| flights.join(0, command).unwrap()).collect();
         assert_eq!(flights.look(joined[0], now), Look::Leaves(vec![0, 1, 2]));
         assert_eq!(flights.look(joined[2], now), Look::Left);
+    }
+
+    #[test]
+    fn a_command_that_is_given_up_before_it_leaves_is_not_left_behind() {
+        let (mut flights, now) = (Flights::new(), Instant::now());
+        let first = flights.join(0, "a").unwrap();
+        assert_eq!(flights.look(first, now), Look::Leaves(vec!["a"]));
+        let second = flights.join(0, "b").unwrap();
+        assert_eq!(flights.landed(second, now), ["b"], "given up");
+        assert_eq!(flights.landed(first, now), Vec::<&str>::new());
+        let third = flights.join(0, "c").unwrap();
+        assert_eq!(
+            flights.landed(third, now),
+            ["c"],
+            "given up, and of the one before it nobody will say that it landed"
+        );
     }
 
     #[test]

@@ -4,9 +4,8 @@
 //! [`COMPANY`] in librdkafka for those to other partitions: each send and each answer costs this process and the broker more
 //! than the records in it. Else it is sent at once. (docs/decisions/2026-11-29-settled-at-once.md)
 //!
-//! Bounds: an append ends within [`HELD`](super::flights::HELD) and the append time-out, give or take the second in which
-//! librdkafka looks at time-outs. At most [`QUEUE_RECORDS`] commands wait for their confirmation, and as many for their flight;
-//! one more is turned away.
+//! Bounds: an append ends within the append time-out, give or take the second in which librdkafka looks at time-outs. At most
+//! [`QUEUE_RECORDS`] commands wait for their confirmation, and as many for their flight; one more is turned away.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::crowd::Crowd;
-use super::flights::{Flight, Flights, Look};
+use super::flights::{Flight, Flights, HELD, Look};
 use super::known_placement::KnownPlacement;
 use super::{AppendError, Appended, CommandLog, PLACEMENT_WITHIN};
 use crate::cluster::Cluster;
@@ -53,7 +52,8 @@ impl KafkaCommandLog {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", COMPANY.as_millis().to_string())
-            .set("message.timeout.ms", timeout.as_millis().to_string())
+            // What is left of it after the wait for a flight; of a short one half, since 0 would be for ever.
+            .set("message.timeout.ms", timeout.saturating_sub(HELD).max(timeout / 2).as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
             .set("compression.type", "lz4")
             // A client that has just started exchanges its first connection for others, and has nobody to ask for the topic
@@ -93,25 +93,34 @@ impl KafkaCommandLog {
         timeout(PLACEMENT_WITHIN, self.read_placement()).await.unwrap_or_else(|_| Err(too_late()))
     }
 
-    /// Puts a command among those that wait for the next flight to its partition.
+    /// Puts commands among those that wait for the next flights, all at once: those to one partition are on one flight.
     fn join(
         &self,
         placement: Placement,
-        command: &NewCommand,
+        commands: &[NewCommand],
         traceparent: Option<&Traceparent>,
-    ) -> Result<Waiting<'_>, AppendError> {
+    ) -> Vec<Result<Waiting<'_>, AppendError>> {
         let Placement { generation, .. } = placement;
-        let (confirm, confirmation) = oneshot::channel();
-        let partition = placement.partition_of(&command.account);
-        let departing = Departing {
-            partition,
-            account: command.account.clone(),
-            value: record::encode(command, generation),
-            traceparent: traceparent.cloned(),
-            ticket: Box::new(Ticket { generation, confirm }),
-        };
-        let flight = self.flights().join(partition, departing).map_err(|_| AppendError::QueueFull)?;
-        Ok(Waiting { aboard: Aboard { log: self, flight }, generation, confirmation })
+        let encoded: Vec<_> = commands.iter().map(|command| record::encode(command, generation)).collect();
+        let mut flights = self.flights();
+        let joined = commands.iter().zip(encoded).map(|(command, value)| {
+            let (confirm, confirmation) = oneshot::channel();
+            let partition = placement.partition_of(&command.account);
+            let departing = Departing {
+                partition,
+                account: command.account.clone(),
+                value,
+                traceparent: traceparent.cloned(),
+                ticket: Box::new(Ticket { generation, confirm }),
+            };
+            let flight = flights.join(partition, departing).map_err(|_| AppendError::QueueFull)?;
+            Ok((flight, confirmation))
+        });
+        let joined: Vec<_> = joined.collect();
+        drop(flights);
+        let aboard = |flight| Aboard { log: self, flight };
+        let waiting = |(flight, confirmation)| Waiting { aboard: aboard(flight), generation, confirmation };
+        joined.into_iter().map(|joined| joined.map(waiting)).collect()
     }
 
     async fn confirmed(&self, waiting: Waiting<'_>) -> Result<Appended, AppendError> {
@@ -132,11 +141,9 @@ impl KafkaCommandLog {
         // Always told once it has left: by the broker, or by librdkafka when the time is up. A time-out here would leave the
         // record queued.
         let told = loop {
-            let look = self.flights().look(aboard.flight, Instant::now());
-            match look {
-                Look::Left => break confirmation.await,
-                Look::Leaves(commands) => self.send(commands),
-                Look::Waits(until) => {
+            match self.look(aboard.flight) {
+                None => break confirmation.await,
+                Some(until) => {
                     if let Ok(told) = timeout_at(until, &mut confirmation).await {
                         break told;
                     }
@@ -157,11 +164,22 @@ impl KafkaCommandLog {
         }
     }
 
-    fn send(&self, commands: Vec<Departing>) {
-        let client = match self.producer.client() {
-            Ok(client) => client,
-            Err(error) => return commands.into_iter().for_each(|command| command.ticket.refuse(error.clone())),
-        };
+    /// Until when a flight waits; `None` where it has left, or leaves with this.
+    fn look(&self, flight: Flight) -> Option<Instant> {
+        let mut flights = self.flights();
+        match flights.look(flight, Instant::now()) {
+            Look::Left => None,
+            Look::Waits(until) => Some(until),
+            Look::Leaves(commands) => {
+                self.send(&flights, commands);
+                None
+            }
+        }
+    }
+
+    /// Hands commands to the client. Whoever does has the flights: no other can overtake this one.
+    fn send(&self, _flights: &MutexGuard<'_, Flights<Departing>>, commands: Vec<Departing>) {
+        let mut sender = None;
         for Departing { partition, account, value, traceparent, ticket } in commands {
             let outgoing = Outgoing {
                 topic: COMMANDS,
@@ -170,11 +188,18 @@ impl KafkaCommandLog {
                 value: &value,
                 traceparent: traceparent.as_ref(),
             };
-            if let Err((error, ticket)) = client.send(&outgoing, ticket) {
-                ticket.refuse(error);
+            // Each anew: a client that refuses a record for good has a successor.
+            match self.producer.client() {
+                Ok(client) => match client.send(&outgoing, ticket) {
+                    Ok(()) => sender = Some(client),
+                    Err((error, ticket)) => ticket.refuse(error),
+                },
+                Err(error) => ticket.refuse(error),
             }
         }
-        if !self.crowd.is_there(Instant::now()) {
+        if let Some(client) = sender
+            && !self.crowd.is_there(Instant::now())
+        {
             client.hurry();
         }
     }
@@ -227,8 +252,7 @@ impl CommandLog for KafkaCommandLog {
     ) -> Vec<Result<Appended, AppendError>> {
         match self.placement_in_time().await {
             Ok(placement) => {
-                let waiting: Vec<_> =
-                    commands.iter().map(|command| self.join(placement, command, traceparent)).collect();
+                let waiting = self.join(placement, commands, traceparent);
                 join_all(waiting.into_iter().map(async |waiting| self.confirmed(waiting?).await)).await
             }
             Err(error) => vec![Err(error); commands.len()],
@@ -295,10 +319,9 @@ struct Aboard<'a> {
 
 impl Drop for Aboard<'_> {
     fn drop(&mut self) {
-        let next = self.log.flights().landed(self.flight, Instant::now());
-        if !next.is_empty() {
-            self.log.send(next);
-        }
+        let mut flights = self.log.flights();
+        let next = flights.landed(self.flight, Instant::now());
+        self.log.send(&flights, next);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Batches, by size and time.
 
-use super::super::batcher::{COMPANY, GATHERING_AT_MOST, MANY, QUIET, QUIET_AT_MOST, gathering};
+use super::super::batcher::{COMPANY, GATHERING_AT_MOST, MANY, QUIET, gathering};
 use super::*;
 
 fn batcher(window_ms: u64) -> (Batcher, Instant) {
@@ -83,7 +83,7 @@ fn batcher_after(records: usize, window: Duration) -> (Batcher, Instant) {
 
 fn batcher_after_one_that_took(tried: Duration, records: usize, window: Duration) -> (Batcher, Instant) {
     let left = Instant::now();
-    let limits = Limits { window, records: 2 * MANY, bytes: 1024 * MANY, ..LIMITS };
+    let limits = Limits { window, records: 2 * records.max(MANY), bytes: 1024 * MANY, ..LIMITS };
     let mut batcher = Batcher::new(limits, left - window);
     batcher.assign(0);
     let epoch = batcher.assign(1);
@@ -116,13 +116,14 @@ fn after_many_records_the_next_ones_leave_when_no_more_come() {
 
 #[test]
 fn where_a_batch_takes_long_a_longer_time_without_records_counts_as_a_pause() {
-    for (took_ms, pause) in [(20, QUIET), (40, 2 * QUIET), (80, QUIET_AT_MOST), (10_000, QUIET_AT_MOST)] {
-        let took = Duration::from_millis(took_ms);
-        let (mut batcher, left) = batcher_after_one_that_took(took, MANY, Duration::ZERO);
-        push(&mut batcher, 0, 0..1, left);
-        let expected = (left + pause).min(left + gathering(MANY));
-        assert_eq!(batcher.wake_at(), Some(expected), "{took_ms}");
+    for (took, pause) in [(TRIED, QUIET), (2 * TRIED, 2 * QUIET), (3 * TRIED, 3 * QUIET)] {
+        let (mut batcher, left) = batcher_after_one_that_took(took, 10 * MANY, Duration::ZERO);
+        push(&mut batcher, 0, 0..1, left + took);
+        assert_eq!(batcher.wake_at(), Some(left + took + pause));
     }
+    let (mut batcher, left) = batcher_after_one_that_took(5 * TRIED, 10 * MANY, Duration::ZERO);
+    push(&mut batcher, 0, 0..1, left + 5 * TRIED);
+    assert_eq!(batcher.wake_at(), Some(left + 5 * TRIED), "it has been gathered for as long as any");
 }
 
 #[test]
