@@ -136,9 +136,8 @@ impl<R: Reports> Producer<R> {
             tracing::warn!("the producer was given up, by the brokers or for want of time; another takes its place");
             let over = std::mem::replace(&mut *current, Client::open(&self.config, &self.events, &self.reports)?);
             // What it has in flight comes back to whoever waits for it as failed; joining its threads takes a moment.
-            let end = thread::Builder::new().name("ending".to_owned()).spawn(move || drop(over));
-            // Without a thread it has ended here.
-            let _ = end;
+            let _without_a_thread_it_has_ended_here =
+                thread::Builder::new().name("ending".to_owned()).spawn(move || drop(over));
         }
         Ok(current.clone())
     }

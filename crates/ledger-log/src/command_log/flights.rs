@@ -24,7 +24,7 @@ use ledger::Partition;
 use tokio::time::Instant;
 
 /// The most commands that wait at a time.
-const WAITING: usize = 20_000;
+pub(super) const WAITING: usize = 20_000;
 /// The longest a flight waits for the one before it.
 pub(super) const HELD: Duration = Duration::from_millis(100);
 

@@ -5,7 +5,7 @@
 //! than the records in it. Else it is sent at once. (docs/decisions/2026-11-29-settled-at-once.md)
 //!
 //! Bounds: an append ends within the append time-out, give or take the second in which librdkafka looks at time-outs. At most
-//! [`QUEUE_RECORDS`] commands wait for their confirmation, and as many for their flight; one more is turned away.
+//! [`WAITING`] commands wait for their confirmation, and as many for their flight; one more is turned away.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::crowd::Crowd;
-use super::flights::{Flight, Flights, HELD, Look};
+use super::flights::{Flight, Flights, HELD, Look, WAITING};
 use super::known_placement::KnownPlacement;
 use super::{AppendError, Appended, CommandLog, PLACEMENT_WITHIN};
 use crate::cluster::Cluster;
@@ -27,8 +27,6 @@ use crate::delivery::{Delivery, Outgoing, Producer, Reports, Undelivered};
 use crate::generations::{self, GenerationError};
 use crate::{COMMANDS, Traceparent};
 
-/// The most commands that wait for their confirmation at once.
-const QUEUE_RECORDS: usize = 20_000;
 /// How long the flights of many wait for each other.
 const COMPANY: Duration = Duration::from_millis(2);
 /// The longest a broker may take to say that the topic is there.
@@ -54,7 +52,7 @@ impl KafkaCommandLog {
             .set("linger.ms", COMPANY.as_millis().to_string())
             // What is left of it after the wait for a flight; of a short one half, since 0 would be for ever.
             .set("message.timeout.ms", timeout.saturating_sub(HELD).max(timeout / 2).as_millis().to_string())
-            .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
+            .set("queue.buffering.max.messages", WAITING.to_string())
             .set("compression.type", "lz4")
             // A client that has just started exchanges its first connection for others, and has nobody to ask for the topic
             // meanwhile: it asks again after this time (librdkafka: 100 ms), then after longer ones, up to 1 s. An append is
@@ -117,6 +115,7 @@ impl KafkaCommandLog {
             Ok((flight, confirmation))
         });
         let joined: Vec<_> = joined.collect();
+        // Only now: whoever is aboard locks the flights when it is dropped.
         drop(flights);
         let aboard = |flight| Aboard { log: self, flight };
         let waiting = |(flight, confirmation)| Waiting { aboard: aboard(flight), generation, confirmation };
