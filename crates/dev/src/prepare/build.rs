@@ -54,7 +54,7 @@ fn with_atomics(theirs: &str) -> String {
 }
 
 /// Takes away what `cargo run` told this program of its own package. A build script that asks cargo to watch those
-/// variables (ring's does) would be run again, and all that depends on it compiled again, whenever `cargo dev` builds
+/// variables (ring's did) would be run again, and all that depends on it compiled again, whenever `cargo dev` builds
 /// what a plain `cargo build` has built, and the other way round.
 pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in env::vars_os() {

@@ -55,15 +55,18 @@ pub(crate) fn program(environment: &Path, name: &str) -> Command {
     python
 }
 
-/// Runs a script of the repository with the packages of an environment. It leaves nothing compiled beside the script.
+/// Runs a script of the repository with the packages of an environment.
 pub(crate) fn script(environment: &Path, file: &Path) -> Command {
     let mut python = python(environment);
-    python.arg("-B").arg(file);
+    python.arg(file);
     python
 }
 
+/// What Python compiles stays in the environment: nothing of it appears beside a script.
 fn python(environment: &Path) -> Command {
-    Command::new(interpreter(environment))
+    let mut python = Command::new(interpreter(environment));
+    python.env("PYTHONPYCACHEPREFIX", environment.join("pycache"));
+    python
 }
 
 /// The Python of an environment, for a program that runs it itself.
@@ -89,7 +92,8 @@ impl Environment {
         fs::create_dir(&scratch)?;
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "--python"]).arg(interpreter(&environment));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]);
+        // Not compiled: of hundreds of packages a few modules are ever run, and Python compiles those when they are.
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-compile"]);
         pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement"]).arg(&pins);
         pip.env("TMPDIR", &scratch);
         download::run(&mut pip, temp.path(), &step)
