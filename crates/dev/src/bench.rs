@@ -6,6 +6,7 @@ mod own_stack;
 mod path;
 mod runtime;
 mod start;
+mod watch;
 mod wrk;
 
 use crate::checkout;
@@ -47,6 +48,12 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Settling and reading in books with 10,000,000 entries, beside small ones, in turns
+    Flat {
+        /// Passed on to the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The whole path through NGINX, for 1, 16, 64 and 256 callers, with and without waiting for the outcome: answers a second,
     /// milliseconds, and processor time of each part
     Path(PathArgs),
@@ -55,6 +62,8 @@ enum What {
     /// Passbook beside the same API in Node (Express, kafkajs, mongoose), by ApacheBench: accepted requests a second,
     /// milliseconds, and processor time of each part
     Node(NodeArgs),
+    /// lambda-local beside `cargo lambda watch`, by bare calls of a function: calls a second and milliseconds
+    Watch(WatchArgs),
     /// Milliseconds from the spawn of a function to its first answer, and its memory then
     Start(StartArgs),
 }
@@ -120,18 +129,33 @@ struct NodeArgs {
     concurrency: u32,
 }
 
+#[derive(Debug, Args)]
+struct WatchArgs {
+    /// Runs of each side; the medians are printed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Length of a run
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// How many callers at a time, each a measure of its own; cargo lambda takes 100 at most
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,64",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    callers: Vec<u16>,
+}
+
 pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
     let parts: &[Pinned] = match args.what {
-        What::Settle { .. } | What::Large { .. } => &[Pinned::Mongod],
+        What::Settle { .. } | What::Large { .. } | What::Flat { .. } => &[Pinned::Mongod],
         What::Path(_) | What::Drain(_) | What::Node(_) | What::Start(_) => &[Pinned::Mongod, Pinned::Kafka],
+        What::Watch(_) => &[Pinned::Mongod, Pinned::Kafka, Pinned::CargoLambda],
     };
     let mut needs = prepare::needs(workspace, parts);
     needs.extend(machine::BUILDING);
     match args.what {
         What::Path(_) => needs.extend([machine::NGINX, machine::WRK]),
-        What::Drain(_) => needs.push(machine::WRK),
+        What::Drain(_) | What::Watch(_) => needs.push(machine::WRK),
         What::Node(_) => needs.extend([machine::NGINX, machine::AB, machine::NODE, machine::NPM]),
-        What::Settle { .. } | What::Large { .. } | What::Start(_) => {}
+        What::Settle { .. } | What::Large { .. } | What::Flat { .. } | What::Start(_) => {}
     }
     machine::provide(&needs)?;
     prepare::parts(workspace, parts)?;
@@ -143,9 +167,14 @@ pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<ExitCode> {
             let mongo = bench.mongod_with_cache(workspace, SMALL_CACHE_GB)?;
             on_mongod(build::cargo(workspace), "large", &mongo, args, &mut bench).map(exit::when)
         }
+        What::Flat { args } => {
+            let mongo = bench.mongod(workspace)?;
+            on_mongod(build::cargo(workspace), "flat", &mongo, args, &mut bench).map(exit::when)
+        }
         What::Path(args) => path::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
         What::Node(args) => node::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
         What::Drain(args) => drain::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
+        What::Watch(args) => watch::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
         What::Start(args) => start::run(workspace, args, &mut bench).map(|()| ExitCode::SUCCESS),
     };
     bench.finish(false)?;

@@ -8,7 +8,8 @@
 use crate::exit::Interrupted;
 use crate::mark::Mark;
 use crate::operator::Operator;
-use crate::part::{Part, kafka, mongod, nginx, tansu};
+use crate::part::lambda_local::Parameters;
+use crate::part::{Part, Probe, cargo_lambda, kafka, mongod, nginx, tansu};
 use crate::ports::Ports;
 use crate::prepare::{self, Pinned};
 use crate::process::signal_group;
@@ -29,6 +30,8 @@ use tempfile::TempDir;
 const STACKS_END_WITHIN: Duration = Duration::from_secs(180);
 /// A killed process goes as soon as the kernel has closed what it had open.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
+/// A function with all its dependencies, on a slow machine.
+const COMPILED_WITHIN: Duration = Duration::from_secs(1_800);
 /// Between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -93,6 +96,23 @@ impl Workbench {
         self.supervisor.launch(tansu::part(prepare::path(workspace, Pinned::Tansu), port))?;
         self.supervisor.await_ready(tansu::NAME)?;
         Ok(kafka::address(port))
+    }
+
+    /// The address of a `cargo lambda watch` that has compiled a function and answers at its path.
+    pub(crate) fn cargo_lambda(
+        &mut self,
+        workspace: &Workspace,
+        parameters: &Parameters,
+        path: &str,
+    ) -> Result<String> {
+        let port = self.ports.free()?;
+        fs::create_dir_all(self.dir.logs())?;
+        let part = cargo_lambda::part(workspace, prepare::path(workspace, Pinned::CargoLambda), port, parameters);
+        let address = part.address.clone();
+        let ready = Probe::Http(format!("{address}{path}"));
+        self.supervisor.launch(Part { ready, ready_within: COMPILED_WITHIN, ..part })?;
+        self.supervisor.await_ready(cargo_lambda::NAME)?;
+        Ok(address)
     }
 
     /// The URL of an NGINX before back ends, with the configuration that Passbook's has.

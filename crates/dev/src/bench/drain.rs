@@ -7,7 +7,7 @@
 
 use super::DrainArgs;
 use super::runtime::{Runtime, Which};
-use super::wrk::{Counted, Load};
+use super::wrk::{Counted, Load, Request};
 use crate::checkout;
 use crate::load::cost::Meter;
 use crate::operator::{Lag, Operator};
@@ -86,7 +86,8 @@ fn measure_all(
 fn fill(commands: u64, accounts: u32, operator: &Operator, door: &Runtime, bench: &mut Workbench) -> Result<()> {
     let path = format!("{}/lambda-url/api/transaction", door.url);
     while operator.lag()?.lag < commands {
-        let load = Load { url: &path, callers: CALLERS, seconds: SLICE_SECONDS, wait_seconds: 0, accounts };
+        let request = Request::Deposit { wait_seconds: 0, accounts };
+        let load = Load { url: &path, callers: CALLERS, seconds: SLICE_SECONDS, request };
         let Counted { failed, .. } = load.run(bench)?;
         ensure!(failed == 0, "{failed} deposits were not accepted");
     }

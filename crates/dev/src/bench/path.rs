@@ -8,7 +8,7 @@
 
 use super::PathArgs;
 use super::own_stack::OwnStack;
-use super::wrk::{Counted, Load};
+use super::wrk::{Counted, Load, Request};
 use crate::checkout;
 use crate::load::cost::{Cost, Meter};
 use crate::load::settled;
@@ -99,7 +99,8 @@ fn measure_once(
     let meter = Meter::start(&file);
     let wait_seconds = if measure.waits { WAIT_SECONDS } else { 0 };
     let url = format!("{}/transaction", file.url);
-    let load = Load { url: &url, callers: measure.callers, seconds, wait_seconds, accounts: ACCOUNTS };
+    let request = Request::Deposit { wait_seconds, accounts: ACCOUNTS };
+    let load = Load { url: &url, callers: measure.callers, seconds, request };
     let counted = load.run(bench)?;
     ensure!(counted.failed == 0, "{} of {} requests failed: {measure:?}", counted.failed, side.name);
     let lag = settled(&Operator::new(workspace, &file.brokers, &file.mongo), Instant::now())?;

@@ -1,4 +1,5 @@
 -- Deposits. The arguments say how many seconds a caller waits for the outcome (0: none), and over how many accounts they go.
+-- Without arguments: GET.
 
 local threads = {}
 
@@ -8,6 +9,10 @@ end
 
 function init(args)
   outcomes, accepted, failed, sent = 0, 0, 0, 0
+  if not args[1] then
+    get = wrk.format()
+    return
+  end
   accounts = tonumber(args[2])
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
@@ -17,6 +22,9 @@ function init(args)
 end
 
 function request()
+  if get then
+    return get
+  end
   sent = sent + 1
   local body = '{"type":"deposit","account":"path-%d","amount":100,"currency":"EUR"}'
   return wrk.format(nil, nil, nil, body:format(sent % accounts))

@@ -1,4 +1,4 @@
-//! wrk, which posts deposits on connections that stay open, and what it counts.
+//! wrk, which asks on connections that stay open, and what it counts.
 
 use crate::prepare::machine;
 use crate::workbench::Workbench;
@@ -6,19 +6,24 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
 
-const SCRIPT: &str = include_str!("deposits.lua");
+const SCRIPT: &str = include_str!("requests.lua");
 
-/// Deposits over so many accounts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load<'a> {
-    /// Where they are posted to.
     pub(super) url: &'a str,
     /// At a time.
     pub(super) callers: u16,
     pub(super) seconds: u16,
-    /// How long a caller waits for the outcome; 0: not at all.
-    pub(super) wait_seconds: u16,
-    pub(super) accounts: u32,
+    pub(super) request: Request,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Request {
+    /// Deposits over so many accounts. A caller waits so long for the outcome; 0: not at all.
+    Deposit { wait_seconds: u16, accounts: u32 },
+    /// Whether the function is there.
+    Health,
 }
 
 /// What the script prints.
@@ -34,18 +39,21 @@ pub(super) struct Counted {
 
 impl Load<'_> {
     pub(super) fn run(self, bench: &mut Workbench) -> Result<Counted> {
-        let (script, said) = (bench.place().join("deposits.lua"), bench.place().join("wrk.out"));
+        let (script, said) = (bench.place().join("requests.lua"), bench.place().join("wrk.out"));
         fs::write(&script, SCRIPT)?;
         let mut wrk = Command::new(machine::program("wrk")?);
         wrk.args(["--threads", "1", "--connections", &self.callers.to_string()]);
         wrk.args(["--duration", &format!("{}s", self.seconds), "--timeout", "30s", "--script"])
             .arg(script)
             .arg(self.url);
-        wrk.args(["--", &self.wait_seconds.to_string(), &self.accounts.to_string()]);
+        if let Request::Deposit { wait_seconds, accounts } = self.request {
+            wrk.args(["--", &wait_seconds.to_string(), &accounts.to_string()]);
+        }
         let output = fs::File::create(&said)?;
         wrk.stderr(output.try_clone()?).stdout(output);
         let mut child = bench.spawn(&mut wrk)?;
-        let ended = bench.await_child(&mut child)?;
+        // What is measured is the caller's to stop.
+        let ended = bench.await_one(&mut child)?;
         let said = fs::read_to_string(said)?;
         ensure!(ended.success(), "wrk gave up: {said}");
         counted(&said).with_context(|| format!("wrk printed no line of the script:\n{said}"))
