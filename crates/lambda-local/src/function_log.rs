@@ -1,6 +1,6 @@
 //! Where a function's output and Lambda's own START, END and REPORT lines go: appended to a file, which costs this
-//! process nothing for the function's lines, or to this process's standard output, each line prefixed, for which nobody
-//! waits ([`standard_output`]).
+//! process nothing for the function's lines, or to this process's standard output, each line prefixed, where writes never
+//! block ([`standard_output`]).
 //!
 //! The end of an invocation's log (`X-Amz-Log-Type: Tail`) is read back from the file; on standard output the last lines of
 //! each environment are kept for it. Which lines are an invocation's own is [`tail`]'s.
