@@ -24,8 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Of a batch that lets books grow: few accounts with many entries each, which is fast.
 const GROWN_AT_ONCE: usize = 50;
 const ENTRIES_EACH: u64 = 100;
-/// Reads of one kind in a round.
-const READS: usize = 500;
+/// Reads of one kind in a round: five rounds see each account once.
+const READS: usize = 2_000;
 /// Entries that are read at once; every account has as many.
 const STATEMENT: usize = 10;
 
