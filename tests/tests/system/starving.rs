@@ -17,8 +17,8 @@ use crate::shared::{CALM, SHAKEN};
 
 /// More than three environments' requests at once.
 const WAITERS: usize = 200;
-/// Of a request that waits for nobody, also where 200 clients and a compiler share two cores: 2.1 s were seen there.
-const PROMPT: Duration = Duration::from_secs(3);
+/// Of a request that waits for nobody.
+const PROMPT: Duration = Duration::from_secs(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!(
