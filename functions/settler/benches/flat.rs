@@ -16,7 +16,7 @@ use clap::Parser;
 use deposits::{Case, Log, MANY, account, hot_account, open_accounts, settle_in_order};
 use ledger::{AccountId, PAGE_CAPACITY};
 use ledger_store::{MongoStore, Reading};
-use own_books::with_own_books;
+use own_books::{OnMongo, with_own_books};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,18 +39,14 @@ const CASES: [Case; 4] = [
 /// Settles and reads in books with many entries, beside small ones, and says how fast.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The address of a replica set; its mongod should have nothing else to do.
-    #[arg(long, env = "MONGODB_URI")]
-    mongo: String,
+    #[command(flatten)]
+    on: OnMongo,
     /// How many entries the grown books have at least, over 10,000 accounts.
     #[arg(long, default_value_t = 10_000_000)]
     entries: u64,
     /// How often each measurement is repeated; the median counts.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// What cargo adds.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// Books, and the log that they are settled from.
@@ -72,11 +68,11 @@ enum Read {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let both = async |small: &MongoStore| {
-        let grown = with_own_books(&args.mongo, "grown", async |grown| measure_all(&args, small, grown).await).await?;
+        let grown = with_own_books(&args.on, "grown", async |grown| measure_all(&args, small, grown).await).await?;
         println!("The books are right: {} entries in {} accounts.", grown.entries, grown.accounts);
         Ok(())
     };
-    with_own_books(&args.mongo, "small", both).await.map(drop)
+    with_own_books(&args.on, "small", both).await.map(drop)
 }
 
 async fn measure_all(args: &Args, small: &MongoStore, grown: &MongoStore) -> anyhow::Result<()> {

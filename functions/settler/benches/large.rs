@@ -20,7 +20,7 @@ use ledger::{Generation, Offset, Timestamp};
 use ledger_log::{MemoryLog, OutcomeLog, OutcomeRecord, PublishError};
 use ledger_store::MongoStore;
 use ledger_wire::{NewCommand, record};
-use own_books::with_own_books;
+use own_books::{OnMongo, with_own_books};
 use serde_json::json;
 use settler::{Deadlines, Settler};
 
@@ -41,15 +41,11 @@ const INVOCATION: Duration = Duration::from_secs(60);
 /// Settles the largest events there are.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The address of a replica set; its mongod should have nothing else to do.
-    #[arg(long, env = "MONGODB_URI")]
-    mongo: String,
+    #[command(flatten)]
+    on: OnMongo,
     /// Holds that each of the 5,000 accounts gets.
     #[arg(long, default_value_t = HOLDS)]
     holds: usize,
-    /// What cargo adds.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// Takes outcomes and forgets them.
@@ -83,7 +79,7 @@ struct Partition {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let checked = with_own_books(&args.mongo, "large", async |store| measure_all(&args, store.clone()).await).await?;
+    let checked = with_own_books(&args.on, "large", async |store| measure_all(&args, store.clone()).await).await?;
     println!("The books are right: {} entries in {} accounts.", checked.entries, checked.accounts);
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use deposits::{Case, Log, MANY, open_accounts, settle_in_order};
 use ledger_store::{MongoStore, PartitionBatch, Spent, Step};
-use own_books::with_own_books;
+use own_books::{OnMongo, with_own_books};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,18 +23,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Settles batches into one account and into 10,000, one and two partitions at once, and says how fast.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The address of a replica set; its mongod should have nothing else to do.
-    #[arg(long, env = "MONGODB_URI")]
-    mongo: String,
+    #[command(flatten)]
+    on: OnMongo,
     /// How often each measurement is repeated; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Print one JSON object a line in place of the table.
     #[arg(long)]
     json: bool,
-    /// What cargo adds.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 const CASES: [Case; 12] = [
@@ -64,7 +60,7 @@ struct Round {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let checked = with_own_books(&args.mongo, "settle", async |store| measure_all(&args, store).await).await?;
+    let checked = with_own_books(&args.on, "settle", async |store| measure_all(&args, store).await).await?;
     if !args.json {
         println!("The books are right: {} entries in {} accounts.", checked.entries, checked.accounts);
     }
